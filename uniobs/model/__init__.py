@@ -1,0 +1,1 @@
+"""What is said about a guest: rows, frames, verdicts, and the protocols that produce them."""

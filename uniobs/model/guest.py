@@ -1,0 +1,280 @@
+"""Rows about a guest. None means unknown: it is printed as such, never guessed.
+
+Times are guest TSC ticks where a field is named ``*_tsc`` and nanoseconds since the guest's boot
+where it is named ``*_ns``; addresses are guest-virtual unless named otherwise. Text is as the guest
+gave it: renderers make it safe for a terminal. ``torn`` marks a row whose writer was caught, or
+died, in the middle of it: its fields are then None, but for its key.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+ThreadState = Literal["running", "ready", "blocked", "sleeping", "exited"]
+WaitKind = Literal[
+    "mutex", "cond", "sem", "sleep", "join", "accept", "recv", "send", "connect", "mbox", "poll", "irq", "other"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a thread waits for. ``target`` is the object's name or address text; ``owner_tid`` who holds it."""
+
+    kind: WaitKind
+    object: int | None = None
+    name: str | None = None
+    owner_tid: int | None = None
+    fd: int | None = None
+    since_ns: int | None = None
+    until_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    tid: int
+    name: str | None = None
+    state: ThreadState | None = None
+    wait: Wait | None = None
+    cpu: int | None = None
+    cpu_time_ns: int | None = None
+    switches: int | None = None
+    started_ns: int | None = None
+    entry: int | None = None
+    stack_lo: int | None = None
+    stack_hi: int | None = None
+    stack_used: int | None = None
+    saved_sp: int | None = None
+    idle: bool | None = None
+    current: bool | None = None
+    os_tid: int | None = None
+    torn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    address: int
+    kind: Literal["mutex", "cond", "sem", "mbox"] | None = None
+    name: str | None = None
+    owner_tid: int | None = None  # 0 is nobody
+    waiters: int | None = None
+    value: int | None = None
+    acquired_ns: int | None = None
+    acquire_pc: int | None = None
+    contended: int | None = None
+    acquisitions: int | None = None
+    torn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    id: int
+    kind: Literal["tcp", "udp", "raw", "file"] | None = None
+    state: str | None = None  # ss's names: LISTEN, ESTAB, TIME-WAIT...; netstat's are made from them
+    fd: int | None = None  # None: no descriptor (any more)
+    owner_tid: int | None = None
+    laddr: str | None = None
+    lport: int | None = None
+    raddr: str | None = None
+    rport: int | None = None
+    backlog: int | None = None
+    backlog_max: int | None = None
+    recvq: int | None = None
+    sendq: int | None = None
+    rx_bytes: int | None = None
+    tx_bytes: int | None = None
+    opened_ns: int | None = None
+    retransmits: int | None = None
+    cwnd: int | None = None
+    rtt_us: int | None = None
+    mss: int | None = None
+    path: str | None = None
+    torn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    index: int
+    name: str | None = None
+    mac: str | None = None
+    mtu: int | None = None
+    addr: str | None = None
+    prefix: int | None = None
+    rx_packets: int | None = None
+    rx_bytes: int | None = None
+    rx_dropped: int | None = None
+    rx_errors: int | None = None
+    tx_packets: int | None = None
+    tx_bytes: int | None = None
+    tx_dropped: int | None = None
+    tx_errors: int | None = None
+    torn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    name: str | None
+    kind: Literal["counter", "gauge"]
+    unit: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heap:
+    total: int | None = None
+    used: int | None = None
+    peak: int | None = None
+    largest_free: int | None = None
+    allocs: int | None = None
+    frees: int | None = None
+    failures: int | None = None
+    torn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AllocSite:
+    pc: int
+    live_bytes: int | None = None
+    live_count: int | None = None
+    total_bytes: int | None = None
+    total_count: int | None = None
+    torn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    position: int
+    time_ns: int | None
+    level: int
+    tid: int
+    text: str
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Arg:
+    """One argument as carried. ``value`` is an int, or bytes for paths and buffers (``length`` = full length)."""
+
+    name: str | None
+    kind: str  # the ABI's arg names, lower case: "fd", "path", "buf", "size"...
+    pos: int
+    value: int | bytes
+    length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of a trace ring, decoded. ``position`` orders events of one ring; time orders rings."""
+
+    ring: int
+    position: int
+    time_tsc: int
+    time_ns: int | None
+    tid: int
+    name: str | None
+    phase: Literal["instant", "enter", "exit"]
+    category: str
+    pair: int  # the ENTER event's id, for both halves
+    args: tuple[Arg, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a reader of a ring did not see. ``slots`` were overwritten or torn before they could be read."""
+
+    lost: int = 0
+    torn: int = 0
+    truncated: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    position: int
+    time_ns: int | None
+    wall_ns: int | None
+    iface: int
+    direction: Literal["rx", "tx"]
+    length: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Panic:
+    kind: str  # the ABI's panic names: "exception", "assert", "stack_smash", "stack_overflow", "oom", "abort"
+    vector: int | None = None
+    error: int | None = None
+    time_ns: int | None = None
+    tid: int | None = None
+    message: str | None = None
+    registers: "Registers | None" = None
+    stack_va: int | None = None
+    stack: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Registers:
+    """x86-64 registers of one vCPU or of a fault; a name that is missing is unknown."""
+
+    values: dict[str, int] = field(default_factory=dict)  # rax..r15 rip rflags cs ss cr0 cr2 cr3 cr4 fs_base gs_base
+    source: str = ""  # "QMP", "core note", "panic record", "saved by the scheduler"
+    cpu: int | None = None
+
+    def get(self, name: str) -> int | None:
+        return self.values.get(name)
+
+
+Trust = Literal["registers", "cfi", "frame-pointer", "scan", "return-address"]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame, innermost first; inlined callees are frames of their own with the same pc."""
+
+    level: int
+    pc: int
+    function: str | None
+    file: str | None
+    line: int | None
+    trust: Trust
+    inlined_into: str | None = None
+    module: str | None = None
+    offset: int | None = None  # pc - function's start
+    unproven: bool = False  # the function's bytes in memory differ from the image's
+    cfa: int | None = None
+    sp: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A thread's frames, or why there are none (``error``); ``note`` qualifies them (where it stopped, and why)."""
+
+    tid: int
+    frames: tuple[Frame, ...] = ()
+    error: str | None = None
+    note: str | None = None
+
+
+State = Literal["live", "hung", "dead", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of a guest and how it is known."""
+
+    state: State
+    reason: str  # "idle", "running", "panicked", "exited", "VMM gone", "no progress"...
+    for_at_least_s: float | None = None  # how long it has been so, as watched or proven
+    snapshot: bool = False  # a core or file: the state as of the moment it was taken
+    beat_age_s: float | None = None
+    unknown: tuple[str, ...] = ()  # what could not be determined
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One finding. severity orders them: 0 is worst. ``lines`` are facts, one a line."""
+
+    name: str  # "deadlock", "spinning", "crash", "oom", "assertion", "stack-overflow", "hung", "exited"...
+    headline: str
+    severity: int
+    threads: tuple[int, ...] = ()
+    locks: tuple[int, ...] = ()
+    lines: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()

@@ -1,0 +1,106 @@
+"""The View, Walker and VerdictRule protocols: how tables about a guest are defined, found and rendered.
+
+They're found through entry points (``uniobs.views``, ``uniobs.walkers``, ``uniobs.verdicts``), so that
+neither the engine nor the command names a probe.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from uniobs.model.guest import (
+        AllocSite,
+        Counter,
+        Heap,
+        Interface,
+        Lock,
+        Loss,
+        Panic,
+        Socket,
+        Thread,
+        Verdict,
+    )
+
+Cell = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """``key`` is the JSON name and the row's attribute or key; ``header`` what text shows.
+
+    ``text`` turns the row into its cell; without it str(value), and None is ``-``.
+    """
+
+    key: str
+    header: str
+    align: Literal["left", "right"] = "left"
+    doc: str = ""
+    text: Callable[[Any], str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What a view answers: rows (mappings or dataclasses), and what it did not see."""
+
+    columns: tuple[Column, ...]
+    rows: Sequence[Any]
+    notes: tuple[str, ...] = ()  # stale, dropped, unknown: for stderr and JSON
+    complete: bool = True  # False: exit code 4
+
+
+class View(Protocol):
+    """A named table. ``columns`` are all it can show, ``default`` the keys shown without being asked."""
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    default: tuple[str, ...]
+    needs: frozenset[str]  # what a walker must answer, e.g. {"threads"}
+
+    def rows(self, target: Any, **options: Any) -> Table: ...
+
+
+class Follow(Protocol):
+    """A cursor over a ring (or several merged by time): each poll gives what came since, and the loss so far."""
+
+    loss: "Loss"
+
+    def poll(self) -> "Sequence[Any]":
+        """New items, oldest first; the first call gives what is in the ring. Raises TargetGone."""
+
+
+class Walker(Protocol):
+    """Answers questions about one kind of guest. A method whose name isn't in ``answers`` raises NotOffered."""
+
+    name: str  # "stub", "unikraft"...: printed as provenance
+    answers: frozenset[str]
+
+    def threads(self) -> "Sequence[Thread]": ...
+    def locks(self) -> "Sequence[Lock]": ...
+    def sockets(self) -> "Sequence[Socket]": ...
+    def interfaces(self) -> "Sequence[Interface]": ...
+    def counters(self) -> "Sequence[Counter]": ...
+    def heap(self) -> "Heap": ...
+    def sites(self) -> "Sequence[AllocSite]": ...
+    def panic(self) -> "Panic | None": ...
+    def log(self) -> Follow:
+        """Of LogLine."""
+
+    def trace(self) -> Follow:
+        """Of Event, rings merged by time."""
+
+    def packets(self) -> Follow:
+        """Of Packet."""
+
+
+class WalkerFactory(Protocol):
+    """The object behind an entry point ``uniobs.walkers``: a Walker when it fits the target, else None."""
+
+    def __call__(self, target: Any) -> Walker | None: ...
+
+
+class VerdictRule(Protocol):
+    """The object behind an entry point ``uniobs.verdicts``."""
+
+    def __call__(self, target: Any) -> "Sequence[Verdict]": ...
