@@ -1,0 +1,54 @@
+# make demo    see it work: a reference guest, live, hung and dead
+# make test    everything but the tests that take minutes each
+# make help    the other targets
+#
+# Each target first makes ready what it needs (.ci/setup), once.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+export PYTHON
+PY := .venv/bin/python
+DEMO := guest-stubs/demo
+
+.PHONY: help demo guest test test-slow bench lint setup clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make demo       boot a guest, break it, and explain it (two minutes)'
+	@echo 'make test       lint-free tests: unit, golden, guest (C), fuzz, live (QEMU)'
+	@echo 'make test-slow  the long ones: 100,000 mutations, minutes of racing writers'
+	@echo 'make bench      what it costs, beside its peers'
+	@echo 'make lint       ruff, mypy, import directions'
+	@echo 'make setup      only make ready what the tests need'
+	@echo 'make clean      remove what was built'
+
+.venv/ready-%: requirements.lock pyproject.toml .ci/setup
+	@.ci/setup $*
+	@touch $@
+
+guest:
+	@$(MAKE) --no-print-directory -s -C $(DEMO)
+
+demo: .venv/ready-demo
+	@if command -v qemu-system-x86_64 >/dev/null; then $(MAKE) --no-print-directory guest; fi
+	@$(PY) $(DEMO)/scenes.py
+
+test: .venv/ready-test guest
+	$(PY) -m pytest -m 'not slow' tests
+
+test-slow: .venv/ready-test guest
+	$(PY) -m pytest -m slow tests
+
+bench: .venv/ready-bench guest
+	@$(PY) -m tests.bench
+
+lint: .venv/ready-lint
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+setup: .venv/ready-test
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	[ ! -e $(DEMO)/Makefile ] || $(MAKE) -s -C $(DEMO) clean
