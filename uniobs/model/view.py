@@ -37,6 +37,7 @@ class Column:
     align: Literal["left", "right"] = "left"
     doc: str = ""
     text: Callable[[Any], str] | None = None
+    width: int = 0  # at least so many cells, where a tool's layout is fixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,9 @@ class Table:
     rows: Sequence[Any]
     notes: tuple[str, ...] = ()  # stale, dropped, unknown: for stderr and JSON
     complete: bool = True  # False: exit code 4
+    caption: str = ""  # the line above the header, where a tool prints one
+    under: Sequence[str] = ()  # a second line a row, in the rows' order ("" for none), as ss -i has it
+    summary: tuple[str, ...] = ()  # lines above the table, as top has them; text only
 
 
 class View(Protocol):

@@ -1,0 +1,84 @@
+"""The command line's grammar: the first word that is no option is the target, the rest belongs to the tool."""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from uniobs.errors import UsageError
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but a mistake is one line with exit code 2, and -h isn't ours where a tool has its own."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (uniobs {self.prog.split()[-1]} --help)")
+
+
+def parser(command: str, about: str, *, words: str = "", target: bool = True, doc: str = "") -> Parser:
+    """A parser with what every command takes. ``words`` names what may follow the target in the usage line."""
+    usage = f"uniobs {command} [options]{' [TARGET]' if target else ''}{' ' + words if words else ''}"
+    made = Parser(
+        prog=f"uniobs {command}",
+        usage=usage,
+        description=about,
+        epilog=doc or None,
+        add_help=False,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    common = made.add_argument_group("on every command")
+    common.add_argument("--help", action="help", help="this text")
+    if target:
+        common.add_argument(
+            "-g", "--guest", metavar="NAME", help="the target, for names that look like something else"
+        )
+        common.add_argument(
+            "--image", action="append", default=[], metavar="FILE", help="an ELF of the guest; repeatable"
+        )
+    common.add_argument("--json", action="store_true", help="one JSON object; JSON lines when it streams")
+    common.add_argument(
+        "--color", choices=("auto", "always", "never"), default="auto", help="auto: only on a terminal"
+    )
+    return made
+
+
+def parse(made: Parser, argv: Sequence[str]) -> argparse.Namespace:
+    """Options and words in any order; after ``--`` everything is a word."""
+    argv = list(argv)
+    tail: list[str] = []
+    if "--" in argv:
+        cut = argv.index("--")
+        argv, tail = argv[:cut], argv[cut + 1 :]
+    options = made.parse_intermixed_args(argv)
+    options.words = [*options.words, *tail]
+    return options
+
+
+def split_target(options: argparse.Namespace) -> tuple[str | None, list[str]]:
+    """(target or None, the tool's words)."""
+    words: list[str] = options.words
+    if getattr(options, "guest", None) is not None:
+        return options.guest, words
+    return (words[0], words[1:]) if words else (None, [])
+
+
+def positive(kind: type[Any]) -> Any:
+    """An argparse type: a finite number above zero."""
+
+    def convert(text: str) -> Any:
+        value = kind(text)
+        if not 0 < value < 1e9:
+            raise ValueError(text)
+        return value
+
+    convert.__name__ = "positive number"
+    return convert
+
+
+def number_list(text: str) -> list[int]:
+    """An argparse type: 1,2,3."""
+    return [int(part, 0) for part in text.replace(" ", ",").split(",") if part]
+
+
+number_list.__name__ = "list of numbers"

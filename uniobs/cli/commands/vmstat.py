@@ -1,0 +1,58 @@
+"""uniobs vmstat: one line an interval."""
+
+import time
+
+from uniobs.cli import args, render, session
+from uniobs.errors import EXIT_OK, UsageError
+from uniobs.model import registry
+
+ABOUT = "Heap, switches, interrupts, packets and CPU of a guest; the first line is since its boot."
+
+
+def run(argv: list[str]) -> int:
+    parser = args.parser("vmstat", ABOUT, words="[INTERVAL [COUNT]]")
+    parser.add_argument("-n", "--one-header", action="store_true", help="the header only once")
+    parser.add_argument("-w", "--wide", action="store_true", help="accepted")
+    options = args.parse(parser, argv)
+    out = session.out_for(options)
+    with session.opened(options, out) as (target, words):
+        interval, count = _numbers(words)
+        session.say_state(target, out)
+        sampler = registry.load(registry.VIEWS, "vmstat").sampler(target)
+        shown = 0
+        while True:
+            table = sampler()
+            if out.json:
+                rows = render.json_rows(table)
+                if count == 1:
+                    out.object(render.envelope("vmstat", target.name, rows, table.notes, table.complete))
+                else:
+                    out.object({"schema": render.SCHEMA, "view": "vmstat", "target": target.name, **rows[0]})
+            else:
+                headers = shown == 0 or (not options.one_header and shown % 20 == 0)
+                lines = render.text_lines(table, headers=True)
+                for line in lines if headers else lines[-1:]:
+                    out.line(line)
+                for note in table.notes:
+                    out.notice(note)
+            out.flush()
+            shown += 1
+            if count is not None and shown >= count:
+                return EXIT_OK
+            if not target.live:
+                out.notice(f"{target.name} no longer runs: one line is all there is")
+                return EXIT_OK
+            time.sleep(interval)
+
+
+def _numbers(words: list[str]) -> tuple[float, int | None]:
+    """(interval in seconds, count; None: for ever)."""
+    try:
+        numbers = [float(word) for word in words]
+        interval = numbers[0] if numbers else 1.0
+        count = None if len(numbers) == 1 else 1 if not numbers else int(numbers[1])
+        if len(numbers) > 2 or not 0 < interval < 1e6 or (count is not None and count < 1):
+            raise ValueError(words)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"vmstat takes INTERVAL [COUNT], not {' '.join(words)!r}") from error
+    return interval, count

@@ -1,0 +1,76 @@
+"""Opening the target a command names, and running a view on it."""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from uniobs.cli import output, render
+from uniobs.cli.args import split_target
+from uniobs.cli.output import Output
+from uniobs.errors import EXIT_INCOMPLETE, EXIT_OK, UniobsError, UsageError
+from uniobs.model import registry
+from uniobs.model.view import Table
+
+
+def out_for(options: argparse.Namespace) -> Output:
+    return output.standard(options.json, options.color)
+
+
+@contextmanager
+def opened(options: argparse.Namespace, out: Output) -> Iterator[tuple[Any, list[str]]]:
+    """(target, the tool's words). The target is closed at the end, its notices are on stderr."""
+    from uniobs.target import open_target
+
+    spec, words = split_target(options)
+    target = open_target(spec if spec is not None else only_guest(), images=list(options.image))
+    try:
+        say_notices(target, out)
+        yield target, words
+        say_notices(target, out)
+    finally:
+        target.close()
+
+
+def only_guest() -> str:
+    """The one guest there is. Raises UsageError that lists them when there are more, or none."""
+    from uniobs.target import find_guests
+
+    guests = list(find_guests())
+    if len(guests) == 1:
+        return str(guests[0].pid) if guests[0].pid is not None else str(guests[0].name)
+    if not guests:
+        raise UsageError("no guest is running on this host (as far as this user can see): name a core or start one")
+    names = ", ".join(f"{guest.name} (pid {guest.pid})" for guest in guests[:8])
+    more = f" and {len(guests) - 8} more" if len(guests) > 8 else ""
+    raise UsageError(f"which guest? there are {names}{more}")
+
+
+def say_notices(target: Any, out: Output) -> None:
+    for text in list(target.notices):
+        out.notice(text)
+
+
+def say_state(target: Any, out: Output) -> None:
+    """One notice when the guest isn't simply running: what is shown is then its last state."""
+    with suppress(UniobsError):
+        status = target.status(watch=0)
+        if status.state in ("dead", "hung"):
+            out.notice(
+                f"{target.name} is {status.state} ({status.reason}): this is its last state; uniobs why {target.name}"
+            )
+
+
+def refuse_words(words: Sequence[str], command: str) -> None:
+    if words:
+        raise UsageError(f"{command} takes no {words[0]!r} after the target (uniobs {command} --help)")
+
+
+def show_view(
+    out: Output, target: Any, view: str, *, headers: bool = True, name: str | None = None, **options: Any
+) -> int:
+    """Load a view, ask it, print it. 0, or 4 when some of it isn't known."""
+    table: Table = registry.load(registry.VIEWS, view).rows(target, **options)
+    say_state(target, out)
+    render.show(out, name or view, target.name if target is not None else None, table, headers=headers)
+    return EXIT_OK if table.complete else EXIT_INCOMPLETE
