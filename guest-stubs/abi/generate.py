@@ -17,6 +17,7 @@ PY_OUT = HERE.parent.parent / "uniobs" / "region" / "_abi.py"
 SIZES = {"u8": 1, "u16": 2, "u32": 4, "u64": 8, "i32": 4, "i64": 8}
 CODES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "i32": "i", "i64": "q"}
 C_TYPES = {name: f"{'u' if name[0] == 'u' else ''}int{name[1:]}_t" for name in SIZES}
+HIDES = {"index": "  # type: ignore[assignment]"}  # a field of that name hides a method of tuple
 NOTE = "Generated from guest-stubs/abi/schema.toml by generate.py: change that instead."
 
 
@@ -66,12 +67,15 @@ def c_text(schema: dict[str, Any]) -> str:
 
 
 def py_text(schema: dict[str, Any]) -> str:
-    out = [f'"""{NOTE}"""', "", "from struct import Struct", "from typing import Final, NamedTuple", "",
+    out = ["# ruff: noqa", f'"""{NOTE}"""', "",
+           "from struct import Struct", "from typing import Final, NamedTuple", "",
            f"MAGIC: Final = bytes.fromhex(\"{schema['abi']['magic']}\")", f"MAJOR: Final = {schema['abi']['major']}",
            f"MINOR: Final = {schema['abi']['minor']}", "LIVE_OFFSET: Final = 256", "DIRECTORY_OFFSET: Final = 512",
            "FRAME_MAGIC: Final = 0x46424F55"]
+    constants = set()
     for enum in schema["enum"]:
         prefix = enum["name"].upper()
+        constants |= {f"{prefix}_{name}" for name, _ in enum["values"]}
         out += [""] + [f"{prefix}_{name}: Final = {value}" for name, value in enum["values"]]
         pairs = ", ".join(f'{value}: "{name.lower()}"' for name, value in enum["values"])
         out += [f"{prefix}_NAMES: Final[dict[int, str]] = {{{pairs}}}"]
@@ -79,10 +83,13 @@ def py_text(schema: dict[str, Any]) -> str:
         fields = check(struct)
         cls = "".join(part.capitalize() for part in struct["name"].split("_"))
         const = struct["name"].upper()
+        if const in constants:
+            const += "_ROW"  # an enum's value has that name
         codes = "".join(f"{count}s" if count else CODES[base] for _, base, count, _ in fields)
         out += ["", "", f"class {cls}(NamedTuple):",
                 f'    """{struct.get("doc", "One " + struct["name"] + " row.")}"""', ""]
-        out += [f"    {field}: {'bytes' if count else 'int'}" for field, _, count, _ in fields]
+        out += [f"    {field}: {'bytes' if count else 'int'}{HIDES.get(field, '')}"
+                for field, _, count, _ in fields]
         out += ["", "", f'{const}: Final = Struct("<{codes}")', f"{const}_SIZE: Final = {struct['size']}",
                 f"{const}_OFFSETS: Final[dict[str, int]] = {{" +
                 ", ".join(f'"{field}": {offset}' for field, _, _, offset in fields) + "}"]

@@ -1,3 +1,4 @@
+# ruff: noqa
 """Generated from guest-stubs/abi/schema.toml by generate.py: change that instead."""
 
 from struct import Struct
@@ -250,7 +251,7 @@ class Section(NamedTuple):
     """At offset 512: the directory."""
 
     kind: int
-    index: int
+    index: int  # type: ignore[assignment]
     offset: int
     size: int
     entry_size: int
@@ -451,7 +452,7 @@ class Iface(NamedTuple):
     """One iface row."""
 
     seq: int
-    index: int
+    index: int  # type: ignore[assignment]
     name: bytes
     mac: bytes
     mtu: int
@@ -517,9 +518,9 @@ class SlotCont(NamedTuple):
     w2: int
 
 
-SLOT_CONT: Final = Struct("<IHHQQQ")
-SLOT_CONT_SIZE: Final = 32
-SLOT_CONT_OFFSETS: Final[dict[str, int]] = {"seq": 0, "info": 4, "part": 6, "w0": 8, "w1": 16, "w2": 24}
+SLOT_CONT_ROW: Final = Struct("<IHHQQQ")
+SLOT_CONT_ROW_SIZE: Final = 32
+SLOT_CONT_ROW_OFFSETS: Final[dict[str, int]] = {"seq": 0, "info": 4, "part": 6, "w0": 8, "w1": 16, "w2": 24}
 
 
 class Packet(NamedTuple):

@@ -17,7 +17,7 @@ TRIES: Final = 8
 class Row(NamedTuple, Generic[T]):
     """One used row. ``torn``: its writer was caught, or died, in the middle: only its key can be shown."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides a method of tuple
     value: T
     torn: bool
 
@@ -61,7 +61,7 @@ class Region:
         return text(self.header.app)
 
     def live(self) -> _abi.HeaderLive:
-        """The part of the header that changes, as it is now. Each field is whole; state() checks ``state``."""
+        """The part of the header that changes, as it is now. Fields are whole; state() checks that one."""
         raw = self.memory.read(self.address + _abi.LIVE_OFFSET, _abi.HEADER_LIVE_SIZE)
         return _abi.HeaderLive(*_abi.HEADER_LIVE.unpack(raw))
 
