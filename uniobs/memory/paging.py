@@ -1,0 +1,157 @@
+"""x86-64 virtual memory: page tables in guest memory (Intel SDM vol. 3A, 4.5), and the identity."""
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from uniobs.errors import Incomplete, UnknownMemory
+from uniobs.memory.base import Memory
+
+CR4_LA57 = 1 << 12
+PRESENT, WRITABLE, USER, LARGE, NO_EXECUTE = 1, 2, 4, 1 << 7, 1 << 63
+FRAME = 0x000F_FFFF_FFFF_F000
+READ_MAX = 1 << 28
+TLB_MAX = 1 << 16
+TABLES_MAX = 1 << 14  # tables that one walk over all mappings may visit
+
+
+class Page(NamedTuple):
+    """A mapping: ``size`` bytes at ``virtual`` are at ``physical``."""
+
+    virtual: int
+    physical: int
+    size: int
+    writable: bool = True
+    user: bool = False
+    executable: bool = True
+
+
+class PageTables:
+    """The address space under ``cr3``; 5 levels when cr4 has LA57. Translations are kept until refresh()."""
+
+    def __init__(self, memory: Memory, cr3: int, cr4: int = 0) -> None:
+        self.memory = memory
+        self.root = cr3 & FRAME
+        self.levels = 5 if cr4 & CR4_LA57 else 4
+        self._tlb: dict[int, int] = {}
+
+    def refresh(self) -> None:
+        self._tlb.clear()
+
+    def translate(self, address: int) -> int:
+        known = self._tlb.get(address >> 12)
+        if known is not None:
+            return known | (address & 0xFFF)
+        page = self.page(address)
+        physical = page.physical + (address - page.virtual)
+        if len(self._tlb) >= TLB_MAX:
+            self._tlb.clear()
+        self._tlb[address >> 12] = physical & ~0xFFF
+        return physical
+
+    def page(self, address: int) -> Page:
+        """The page that holds ``address``. Raises UnknownMemory when there is none, or a table is missing."""
+        bits = 12 + 9 * self.levels
+        top = address >> (bits - 1)
+        if top not in (0, (1 << (65 - bits)) - 1):
+            raise UnknownMemory(address, 1, "not a canonical address")
+        table, flags = self.root, WRITABLE | USER
+        no_execute = 0
+        for level in range(self.levels, 0, -1):
+            shift = 12 + 9 * (level - 1)
+            slot = table + 8 * (address >> shift & 511)
+            try:
+                entry = int.from_bytes(self.memory.read(slot, 8), "little")
+            except UnknownMemory:
+                raise UnknownMemory(address, 1, f"its page table at {slot:#x} isn't in this memory") from None
+            if not entry & PRESENT:
+                raise UnknownMemory(address, 1, "not mapped")
+            flags &= entry
+            no_execute |= entry & NO_EXECUTE
+            if level == 1 or (entry & LARGE and level <= 3):
+                size = 1 << shift
+                return Page(
+                    address & -size,
+                    entry & FRAME & -size,
+                    size,
+                    bool(flags & WRITABLE),
+                    bool(flags & USER),
+                    not no_execute,
+                )
+            table = entry & FRAME
+        raise UnknownMemory(address, 1, "not mapped")
+
+    def read(self, address: int, size: int) -> bytes:
+        if size <= 0:
+            return b""
+        if address < 0 or size > READ_MAX or address + size > 1 << 64:
+            raise UnknownMemory(address, size)
+        parts: list[bytes] = []
+        run_start, run_size, at, end = 0, 0, address, address + size
+        while at < end:
+            physical = self.translate(at)
+            length = min(end - at, 4096 - (at & 4095))
+            if run_size and physical == run_start + run_size:
+                run_size += length
+            else:
+                if run_size:
+                    parts.append(self.memory.read(run_start, run_size))
+                run_start, run_size = physical, length
+            at += length
+        parts.append(self.memory.read(run_start, run_size))
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def mappings(self, limit: int = TABLES_MAX) -> Iterator[Page]:
+        """Every mapping, ascending, neighbours joined. Raises Incomplete after ``limit`` tables."""
+        joined: Page | None = None
+        for page in self._walk(self.root, self.levels, 0, WRITABLE | USER, 0, [limit]):
+            if (
+                joined is not None
+                and joined.virtual + joined.size == page.virtual
+                and joined.physical + joined.size == page.physical
+                and joined[3:] == page[3:]
+            ):
+                joined = joined._replace(size=joined.size + page.size)
+                continue
+            if joined is not None:
+                yield joined
+            joined = page
+        if joined is not None:
+            yield joined
+
+    def _walk(
+        self, table: int, level: int, base: int, flags: int, no_execute: int, budget: list[int]
+    ) -> Iterator[Page]:
+        budget[0] -= 1
+        if budget[0] < 0:
+            raise Incomplete("the page tables have more tables than are walked")
+        try:
+            entries = struct.unpack("<512Q", self.memory.read(table, 4096))
+        except UnknownMemory:
+            return
+        size = 1 << (12 + 9 * (level - 1))
+        for index, entry in enumerate(entries):
+            if not entry & PRESENT:
+                continue
+            virtual = base + index * size
+            if level == self.levels and index >= 256:
+                virtual |= -1 << (12 + 9 * self.levels) & (1 << 64) - 1
+            here, never = flags & entry, no_execute | (entry & NO_EXECUTE)
+            if level == 1 or (entry & LARGE and level <= 3):
+                writable, user = bool(here & WRITABLE), bool(here & USER)
+                yield Page(virtual, entry & FRAME & -size, size, writable, user, not never)
+            elif level > 1:
+                yield from self._walk(entry & FRAME, level - 1, virtual, here, never, budget)
+
+
+class Identity:
+    """Virtual address = physical address: a hosted guest, or a kernel with an identity map."""
+
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+
+    def translate(self, address: int) -> int:
+        return address
+
+    def read(self, address: int, size: int) -> bytes:
+        return self.memory.read(address, size)
