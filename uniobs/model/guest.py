@@ -178,11 +178,16 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What a reader of a ring did not see. ``slots`` were overwritten or torn before they could be read."""
+    """What a reader of rings did not see, in slots: overwritten (``lost``) or never finished (``torn``).
+
+    ``truncated`` events were cut by their writer; ``garbled`` rings contradict themselves, so that
+    what they lost is unknown and nothing of them was given.
+    """
 
     lost: int = 0
     torn: int = 0
     truncated: int = 0
+    garbled: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ PAGE: Final = 4096
 MAX_SIZE: Final = 1 << 28  # bounds of what a reader will hold; a guest that claims more is refused
 MAX_SECTIONS: Final = 1024
 MAX_ROWS: Final = 1 << 16
-MAX_SLOTS: Final = 1 << 20  # over all rings of a kind
+MAX_SLOTS: Final = 1 << 21  # over all rings of a kind
 MAX_PACKET: Final = 1 << 17
 TRIES: Final = 4  # the guest may be rewriting its header (clock calibration)
 

@@ -140,13 +140,13 @@ class Region:
         raws = self._raw_rows(section, _abi.COUNTER_SIZE)
         return [Row(i, _abi.Counter(*parse(raw)), False) for i, raw in enumerate(raws) if any(raw)]
 
-    def events(self) -> list[_abi.Event]:
-        """Event descriptors as they stand; events.Descriptors checks them."""
+    def events(self) -> list[Row[_abi.Event]]:
+        """Event descriptors as they stand, row i that of event i; descriptors.Descriptors checks them."""
         section = self.section(_abi.SECTION_EVENTS)
         if section is None:
             return []
         raws = self._raw_rows(section, _abi.EVENT_SIZE)
-        return [_abi.Event(*_abi.EVENT.unpack(raw)) for raw in raws if any(raw)]
+        return [Row(i, _abi.Event(*_abi.EVENT.unpack(raw)), False) for i, raw in enumerate(raws) if any(raw)]
 
     def _rows(self, kind: int, parse: Callable[[bytes], T]) -> list[Row[T]]:
         section = self.section(kind)

@@ -40,6 +40,7 @@ class RingReader:
         self.lost = 0
         self.torn = 0
         self.in_flight = 0
+        self.is_settled = False  # as of the last poll: what is half written stays so
         self.garbled = False
 
     def head(self) -> _abi.Ring:
@@ -48,7 +49,7 @@ class RingReader:
 
     def poll(self) -> list[Slot]:
         """The slots committed since the last call, oldest first. Gaps between positions were counted."""
-        settled = self._region.settled
+        settled = self.is_settled = self._region.settled
         head = self.head().head
         if self.garbled or not self.cursor <= head < MAX_HEAD:
             self.garbled = True

@@ -1,0 +1,45 @@
+"""The panic record."""
+
+from typing import Final
+
+from uniobs.model.guest import Panic, Registers
+from uniobs.region import _abi
+from uniobs.region.reader import Region, text
+
+NAMES: Final = (
+    *("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"),
+    *("rip", "rflags", "cs", "ss", "cr0", "cr2", "cr3", "cr4"),
+)
+MAX_STACK: Final = 1 << 20
+
+
+def read_panic(region: Region) -> Panic | None:
+    """What the guest recorded when it died; None when it recorded nothing (kind is stored last)."""
+    section = region.section(_abi.SECTION_PANIC)
+    if section is None:
+        return None
+    record = _abi.Panic(*_abi.PANIC.unpack(region.read(section.offset, _abi.PANIC_SIZE)))
+    kind = _abi.PANIC_NAMES.get(record.kind)
+    if record.kind == _abi.PANIC_NONE:
+        return None
+    if kind is None:
+        return Panic(kind="unknown")  # garbled: then so may be the rest
+    values = {name: getattr(record, name) for name in NAMES}
+    room = min(section.size - _abi.PANIC_SIZE, MAX_STACK)
+    stack = b""
+    stack_va = None
+    if 0 < record.stack_len <= room and record.stack_va + record.stack_len <= 1 << 64:
+        stack_va = record.stack_va
+        stack = region.read(section.offset + _abi.PANIC_SIZE, record.stack_len)
+    is_fault = record.kind in (_abi.PANIC_EXCEPTION, _abi.PANIC_STACK_OVERFLOW)
+    return Panic(
+        kind=kind,
+        vector=record.vector if is_fault and record.vector < 256 else None,
+        error=record.error if is_fault else None,
+        time_ns=region.clock.ns(record.time),
+        tid=record.tid,
+        message=text(record.message) or None,
+        registers=Registers(values, "panic record", record.cpu) if record.rip else None,
+        stack_va=stack_va,
+        stack=stack,
+    )
