@@ -1,7 +1,6 @@
 """What every test shares. Helpers are in tests/support."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,9 @@ sys.path.insert(0, str(ROOT / "guest-stubs" / "demo"))  # boot.py
 
 
 @pytest.fixture(autouse=True)
-def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """What uniobs remembers between runs (images, options) is the test's own, not the developer's."""
     home = tmp_path_factory.getbasetemp() / "home"
     for name in ("CONFIG", "CACHE", "DATA", "STATE"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
     monkeypatch.setenv("NO_COLOR", "1")
-    yield

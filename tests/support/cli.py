@@ -57,9 +57,9 @@ def uniobs(
     prefix: Sequence[str] = (),
     stdout: Any = subprocess.PIPE,
 ) -> Ran:
-    """Run `uniobs WORDS`. ``expect``: the right exit codes (None: any). ``interrupt_after``: seconds to Ctrl-C.
+    """Run `uniobs WORDS`. ``expect``: the right exit codes (None: any).
 
-    ``prefix`` is put before the command (setpriv...).
+    ``interrupt_after``: seconds to Ctrl-C. ``prefix`` is put before the command (setpriv...).
     """
     command = [*prefix, UNIOBS, *map(str, words)]
     process = subprocess.Popen(
