@@ -1,0 +1,24 @@
+"""`make bench`: every figure beside its peer, measured in the same run."""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "guest-stubs" / "demo"))  # boot.py
+
+BENCHES = ("stub_cost", "host_cost")
+
+
+def main() -> int:
+    print("ratio = ours / peer, the median of paired runs; below 1 uniobs is cheaper.")
+    print(f"On this machine: {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}\n")
+    failed = False
+    for name in sys.argv[1:] or BENCHES:
+        for figure in importlib.import_module(f"tests.bench.{name}").run():
+            print(figure if isinstance(figure, str) else figure.line(), flush=True)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
