@@ -20,6 +20,8 @@ void klog(int level, const char *format, ...) __attribute__((format(printf, 2, 3
 /* heap: malloc/free by call site; OOM of a must-have allocation panics, others get NULL */
 void *kmalloc(size_t size);
 void *kcalloc(size_t count, size_t size);
+void *kmalloc_must(size_t size);             /* panics (OOM) instead of NULL */
+void *kmalloc_at(size_t size, uint64_t pc);  /* for wrappers: pc = their caller's, __builtin_return_address(0) */
 void kfree(void *p);
 
 /* time */
@@ -56,9 +58,10 @@ void thread_clear_wait(void);
 
 /* synchronisation. Names are kept by reference. timeout_ms 0 = for ever; false = timed out. */
 struct waitq { struct thread *head, *tail; };
-struct mutex { struct thread *owner; struct waitq waiters; const char *name; uniobs_lock_t *row; };
-struct cond { struct waitq waiters; const char *name; uniobs_lock_t *row; };
-struct sem { int count; struct waitq waiters; const char *name; uniobs_lock_t *row; };
+struct lock_link { struct lock_link *next, *prev; uint8_t kind; uint64_t pc; }; /* the kernel's own list, for dumps */
+struct mutex { struct thread *owner; struct waitq waiters; const char *name; uniobs_lock_t *row; struct lock_link link; };
+struct cond { struct waitq waiters; const char *name; uniobs_lock_t *row; struct lock_link link; };
+struct sem { int count; struct waitq waiters; const char *name; uniobs_lock_t *row; struct lock_link link; };
 void mutex_init(struct mutex *m, const char *name);
 void mutex_lock(struct mutex *m);     /* records its caller's address as the place of acquisition */
 void mutex_unlock(struct mutex *m);
@@ -67,6 +70,7 @@ void cond_init(struct cond *c, const char *name);
 bool cond_wait(struct cond *c, struct mutex *m, uint32_t timeout_ms);
 void cond_signal(struct cond *c);
 void cond_broadcast(struct cond *c);
+void cond_destroy(struct cond *c);
 void sem_init(struct sem *s, const char *name, int count);
 bool sem_wait(struct sem *s, uint32_t timeout_ms);
 void sem_post(struct sem *s);         /* may be called from interrupt handlers */
@@ -77,9 +81,26 @@ void panic(uint32_t kind, const char *format, ...) __attribute__((noreturn, form
 #define kassert(x) ((x) ? (void)0 : panic(UNIOBS_PANIC_ASSERT, "assertion failed: %s, %s:%d", #x, __FILE__, __LINE__))
 void kexit(int code) __attribute__((noreturn)); /* clean exit: state EXITED, then power off */
 const char *cmdline(void);                     /* kernel command line, "" when none */
+const char *cmdline_option(const char *name);  /* value of name=value, in a static buffer; NULL = not given */
+/* Ways to die, in breakage.c: null smash overflow assert spin spin-irqoff deadlock leak exit. Some strike the
+ * calling thread, some threads of their own. false = no such kind. */
+bool breakage_start(const char *kind);
+/* Hold the guest still for ms (or until a byte on COM1): prints the tables, then serves only the channel. */
+void park(uint32_t ms);
+
+/* The tables as park and panic print them: "@dump TABLE key=value ...". A registered function prints its rows from
+ * its own structures; it runs with interrupts off, must not block, allocate or touch the region. Lines of a table
+ * the kernel prints too (locks: mailboxes) simply add to it. */
+void dump_register(void (*fn)(void));
+void dump_begin(const char *table);
+void dump_u64(const char *key, uint64_t v);
+void dump_i64(const char *key, int64_t v);
+void dump_hex(const char *key, uint64_t v);
+void dump_str(const char *key, const char *text); /* %-escapes blanks, '=', '%' and what isn't printable ASCII */
+void dump_end(void);
 
 /* Called with interrupts off, in a loop, from the panic path and from park: serve the channel without
- * interrupts. Set by the virtio-console driver. */
+ * interrupts. Set by the virtio-console driver. It must not change the region (counters, log, trace). */
 extern void (*channel_poll)(void);
 
 /* Break on purpose, in the calling thread: null smash overflow assert spin spin-irqoff deadlock leak exit.
