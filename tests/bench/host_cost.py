@@ -73,11 +73,12 @@ def ps(guest: boot.Guest) -> Iterator[Figure]:
 
 
 def first_stack(core: Path) -> Iterator[Figure]:
-    """From the start of the command to its end, all threads. gdb sees vCPUs only: it knows no guest threads."""
+    """From the start of the command to its end. gdb shows the one vCPU: it knows no guest threads."""
     gdb = ("gdb", "-nx", "-q", "-batch", "-ex", "bt", str(boot.ELF), str(core))
     ours = (UNIOBS, "bt", "--image", str(boot.ELF), str(core))
-    yield paired("every stack of a 1 GiB core, wall", "ms", wall(ours, (0, 4)), "gdb -batch bt, 1 vCPU", wall(gdb))
-    yield paired("every stack of a 1 GiB core, CPU", "ms", cpu(ours, (0, 4)), "gdb -batch bt, 1 vCPU", cpu(gdb))
+    for what, pick in (("wall", wall), ("CPU", cpu)):
+        what = f"every stack of a 1 GiB core, {what}"
+        yield paired(what, "ms", pick(ours, (0, 4)), "gdb -batch bt, 1 vCPU", pick(gdb))
 
 
 def wall(command: tuple[str, ...], right: tuple[int, ...] = (0,)) -> Callable[[], float]:

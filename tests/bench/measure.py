@@ -68,7 +68,7 @@ class Cost:
 
 
 def cost(command: Sequence[str], right: Sequence[int] = (0,)) -> Cost:
-    """Run it, its output thrown away. Raises RuntimeError when it ends with another code than the right ones."""
+    """Run it, its output thrown away. Raises RuntimeError when it ends with another code."""
     start = time.perf_counter()
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
