@@ -30,7 +30,7 @@ class Target(Protocol):
 
     @property
     def space(self) -> AddressSpace:
-        """The kernel's address space (CR3 from registers, panic record or core notes; identity when hosted)."""
+        """The kernel's address space (CR3 of registers, panic record or notes; identity when hosted)."""
 
     def registers(self) -> Sequence[Registers]:
         """One a vCPU. Raises NotOffered with the reason (no QMP, QMP in use...)."""
@@ -47,7 +47,7 @@ class Target(Protocol):
         """Frames of one thread; never raises for what is merely unknown (Stack.error says why)."""
 
     def status(self, watch: float | None = None) -> Status:
-        """The state. Watches up to ``watch`` seconds (default: the hung limit) only when progress is in doubt."""
+        """The state. Watches up to ``watch`` seconds (default: the hung limit) only when in doubt."""
 
     def refresh(self) -> None:
         """Forget what was read of a guest that changes."""

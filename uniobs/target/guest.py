@@ -1,0 +1,129 @@
+"""Guest: the one implementation of Target, over any memory."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from uniobs.errors import BadFormat, NotOffered, UnknownMemory
+from uniobs.memory.base import AddressSpace
+from uniobs.model import registry
+from uniobs.model.guest import Registers, Stack, Status, Thread
+from uniobs.model.view import Walker
+from uniobs.target.origin import Origin
+
+if TYPE_CHECKING:
+    from uniobs.image.module import Module
+    from uniobs.region.reader import Region
+
+
+class Guest:
+    """See uniobs.target.base.Target."""
+
+    def __init__(self, origin: Origin, images: Sequence[str] = ()) -> None:
+        self.origin = origin
+        self.images = tuple(images)
+        self.name = origin.name
+        self.kind = origin.kind
+        self.pid = origin.pid
+        self.vmm = origin.vmm
+        self.memory = origin.memory
+        self.live = origin.live
+        self.notices: list[str] = list(origin.notices)
+        self._region: Region | None = None
+        self._region_looked = False
+        self._region_error: BadFormat | None = None
+        self._hint: int | None = None
+        self._space: AddressSpace | None = None
+        self._modules: Sequence[Module] | None = None
+        self._registers: Sequence[Registers] | None = None
+        self._walkers: list[Walker] | None = None
+
+    # --- the region -----------------------------------------------------------------------------------
+
+    @property
+    def region(self) -> "Region | None":
+        if not self._region_looked:
+            self._look_for_region()
+        if self._region_error is not None:
+            raise self._region_error
+        return self._region
+
+    def _look_for_region(self) -> None:
+        from uniobs.region.reader import Region
+
+        self._region, self._region_error = None, None
+        try:
+            address = self.origin.find_region(self._hint)
+            if address is not None:
+                self._region = Region(self.memory, address)
+                self._hint = address
+        except BadFormat as error:
+            self._region_error = error
+        self._region_looked = True
+
+    # --- registers, address space, images -------------------------------------------------------------
+
+    def registers(self) -> Sequence[Registers]:
+        if self._registers is None:
+            self._registers = self.origin.registers()
+        return self._registers
+
+    @property
+    def space(self) -> AddressSpace:
+        if self._space is None:
+            from uniobs.target.space import address_space
+
+            self._space = address_space(self)
+        return self._space
+
+    @property
+    def modules(self) -> "Sequence[Module]":
+        if self._modules is None:
+            from uniobs.target.modules import find_modules
+
+            self._modules = find_modules(self)
+        return self._modules
+
+    # --- questions ------------------------------------------------------------------------------------
+
+    def walker(self, question: str) -> Walker:
+        if self._walkers is None:
+            found = [factory(self) for _, factory in registry.load_all(registry.WALKERS)]
+            self._walkers = [walker for walker in found if walker is not None]
+        for walker in self._walkers:
+            if question in walker.answers:
+                return walker
+        if not self._walkers:
+            raise NotOffered(f"{self.name} carries no region, so its {question} can't be told")
+        names = ", ".join(walker.name for walker in self._walkers)
+        raise NotOffered(f"{self.name} doesn't offer {question} ({names})")
+
+    def stack(self, thread: Thread) -> Stack:
+        from uniobs.target.stacks import stack
+
+        return stack(self, thread)
+
+    def status(self, watch: float | None = None) -> Status:
+        from uniobs.target.status import status
+
+        return status(self, watch)
+
+    def refresh(self) -> None:
+        if not self.live:
+            return
+        if self.origin.refresh is not None:
+            self.origin.refresh()
+        self._registers = None
+        self._space = None
+        if self._region is None:
+            self._region_looked = False
+            self._walkers = None
+            return
+        try:
+            self._region.refresh()
+        except (BadFormat, UnknownMemory):  # rebooted, or being rewritten: look again when asked
+            self._region_looked = False
+            self._walkers = None
+            self._modules = None
+
+    def close(self) -> None:
+        self.memory.close()

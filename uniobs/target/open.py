@@ -1,0 +1,147 @@
+"""open_target: from what the user says to a Guest."""
+
+import os
+import re
+import stat
+from collections.abc import Sequence
+
+from uniobs.errors import NoSuchTarget, NotOffered, TargetError, UsageError
+from uniobs.memory.maps import read_maps_bytes
+from uniobs.memory.process import ProcessMemory
+from uniobs.model.guest import Registers
+from uniobs.target import discovery, procfs, ram, scan
+from uniobs.target.discovery import GuestInfo
+from uniobs.target.guest import Guest
+from uniobs.target.origin import Origin
+
+SERIAL = "serial://"
+
+
+def open_target(
+    spec: str, images: Sequence[str] = (), name: str | None = None, timeout: float = 5.0
+) -> Guest:
+    """``spec``: a guest's name, a pid, a path (core, RAM image, shared RAM), or serial:///path.sock.
+
+    ``images`` are ELFs that must be what runs there; ``timeout`` (seconds) is for channels. Raises
+    TargetError and its kin in one line.
+    """
+    if spec.startswith(SERIAL):
+        from uniobs.target.remote import serial_origin
+
+        return Guest(serial_origin(spec.removeprefix(SERIAL), name, timeout), images)
+    if spec.isascii() and spec.isdigit() and len(spec) < 11 and not os.path.exists(spec):
+        return open_pid(int(spec), images, name)
+    if "/" in spec:
+        return open_path(spec, images, name)
+    guests = discovery.find_guests()
+    named = [guest for guest in guests if guest.name == spec]
+    if len(named) > 1:
+        listed = ", ".join(str(guest.pid) for guest in named[:8])
+        raise UsageError(f"{len(named)} guests are named {spec}: say which pid ({listed})")
+    if named:
+        return open_guest(named[0], images, name)
+    if os.path.exists(spec):
+        return open_path(spec, images, name)
+    here = ", ".join(f"{guest.name} (pid {guest.pid})" for guest in guests[:8]) or "none"
+    raise NoSuchTarget(f"no guest, pid or file named {spec}; guests here: {here}")
+
+
+def open_pid(pid: int, images: Sequence[str] = (), name: str | None = None) -> Guest:
+    info = discovery.guest_of(pid)
+    if info is None:
+        process = procfs.read_process(pid)
+        procfs.check_access(pid)
+        raise TargetError(f"pid {pid} ({process.comm}) is no VMM that uniobs knows, and carries no region")
+    return open_guest(info, images, name)
+
+
+def open_guest(info: GuestInfo, images: Sequence[str] = (), name: str | None = None) -> Guest:
+    """A running guest. Raises AccessDenied, TargetGone, TargetError."""
+    origin = _hosted_origin(info, name) if info.kind == "process" else _qemu_origin(info, name)
+    return Guest(origin, images)
+
+
+def open_path(path: str, images: Sequence[str] = (), name: str | None = None) -> Guest:
+    """A core, a RAM image, or the shared RAM of a guest (live when a process still maps it)."""
+    try:
+        info = os.stat(path)
+    except PermissionError:
+        raise TargetError(f"{path}: permission denied: run as its owner") from None
+    except (OSError, ValueError):
+        raise NoSuchTarget(f"{path}: no such file") from None
+    if stat.S_ISSOCK(info.st_mode):
+        raise UsageError(f"{path} is a socket: for a guest's channel say {SERIAL}{os.path.abspath(path)}")
+    if not stat.S_ISREG(info.st_mode) and not stat.S_ISBLK(info.st_mode):
+        raise TargetError(f"{path} is no regular file")
+    owner = _guest_that_maps(info)
+    if owner is not None:
+        return open_guest(owner, images, name)
+    from uniobs.target.files import file_origin
+
+    return Guest(file_origin(path, name), images)
+
+
+def _guest_that_maps(info: os.stat_result) -> GuestInfo | None:
+    """The live guest whose memory this file is."""
+    device, inode = f"{os.major(info.st_dev):02x}:{os.minor(info.st_dev):02x}", info.st_ino
+    wanted = re.compile(rf"rw-s \S+ {device} {inode} ".encode())
+    for guest in discovery.find_guests():
+        try:
+            if wanted.search(read_maps_bytes(guest.pid)):
+                return guest
+        except TargetError:
+            continue
+    return None
+
+
+def _qemu_origin(info: GuestInfo, name: str | None) -> Origin:
+    notices: list[str] = []
+    memory = ram.find_ram(info, notices)
+
+    def registers() -> Sequence[Registers]:
+        from uniobs.target import qmp
+
+        if info.qmp is None:
+            why = info.qmp_unreachable or "no QMP socket (start QEMU with -qmp unix:PATH,server=on,wait=off)"
+            raise NotOffered(f"registers can't be had: {why}")
+        try:
+            with qmp.opened(info.qmp) as connection:
+                return connection.registers()
+        except NotOffered as error:
+            raise NotOffered(f"registers: {error}") from None
+
+    return Origin(
+        name=name or info.name,
+        kind="vm",
+        vmm=info.vmm,
+        memory=memory,
+        live=True,
+        find_region=lambda hint: scan.find_region(memory, hint),
+        registers=registers,
+        pid=info.pid,
+        info=info,
+        image_hint=info.kernel,
+        notices=tuple(notices),
+    )
+
+
+def _hosted_origin(info: GuestInfo, name: str | None) -> Origin:
+    procfs.check_access(info.pid)
+    memory = ProcessMemory(info.pid)
+
+    def registers() -> Sequence[Registers]:
+        raise NotOffered("the kernel keeps a hosted guest's registers; take a core (gcore) to see them")
+
+    return Origin(
+        name=name or info.name,
+        kind="process",
+        vmm=info.vmm,
+        memory=memory,
+        live=True,
+        find_region=lambda hint: scan.find_at(memory, discovery.region_mappings(info), hint),
+        registers=registers,
+        pid=info.pid,
+        info=info,
+        image_hint=info.kernel,
+        identity=True,
+    )

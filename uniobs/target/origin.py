@@ -1,0 +1,34 @@
+"""What a Guest is made from: where its bytes come from, and what is known beside them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from uniobs.errors import NotOffered
+from uniobs.memory.base import Memory
+from uniobs.model.guest import Registers
+from uniobs.target.discovery import GuestInfo
+
+
+def no_registers() -> Sequence[Registers]:
+    raise NotOffered("registers can't be had: this file holds memory only")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """``find_region`` gives the region's physical address, or None; it may raise BadFormat."""
+
+    name: str
+    kind: str  # as Target.kind
+    vmm: str
+    memory: Memory
+    live: bool
+    find_region: Callable[[int | None], int | None]
+    registers: Callable[[], Sequence[Registers]] = no_registers
+    pid: int | None = None
+    info: GuestInfo | None = None
+    image_hint: str | None = None  # a path that may be the image; proven before it's used
+    thread_registers: dict[int, Registers] = field(default_factory=dict)  # by os_tid: cores of hosted guests
+    identity: bool = False  # virtual = physical for certain (hosted)
+    refresh: Callable[[], None] | None = None
+    notices: tuple[str, ...] = ()
+    backend: str | None = None  # the file that holds the memory

@@ -1,0 +1,193 @@
+"""QEMU's monitor (QMP) on a unix socket: status, registers, stop and cont, dumps.
+
+Source: docs/interop/qmp-spec.txt of QEMU. One client at a time: who comes second gets no greeting.
+"""
+
+import json
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from uniobs.errors import AccessDenied, NotOffered, TargetError
+from uniobs.model.guest import Registers
+
+GREETING_TIMEOUT = 0.2
+ANSWER_TIMEOUT = 5.0
+LINE_MAX = 16 << 20
+IN_USE = "unknown (QMP in use)"
+
+_NUMBERS = re.compile(r"\b(R[A-D]X|R[SD]I|R[SB]P|R\d+|RIP|RFL|CR[0-4]|EFER)\s*=\s*([0-9a-fA-F]+)")
+_SEGMENTS = re.compile(r"^([CDEFGS]S|LDT|TR)\s*=\s*([0-9a-fA-F]{4}) ([0-9a-fA-F]{8,16})", re.MULTILINE)
+_TABLES = re.compile(r"^(GDT|IDT)=\s+([0-9a-fA-F]{8,16})", re.MULTILINE)
+_HALTED = re.compile(r"\bHLT=([01])")
+_CPU = re.compile(r"^CPU#(\d+)", re.MULTILINE)
+_ALIASES = {"rfl": "rflags"}
+
+
+class Qmp:
+    """A connection. Raises NotOffered when somebody else holds it, TargetError when it breaks."""
+
+    def __init__(self, path: str, timeout: float = GREETING_TIMEOUT) -> None:
+        self._socket = connect_unix(path, timeout)
+        self._buffer = b""
+        self._id = 0
+        try:
+            greeting = self._line(time.monotonic() + timeout)
+            if greeting is None:
+                raise NotOffered(IN_USE)
+            if not isinstance(greeting.get("QMP"), dict):
+                raise TargetError(f"{path} isn't a QMP socket")
+            self.call("qmp_capabilities")
+        except BaseException:
+            self.close()
+            raise
+
+    def call(self, command: str, timeout: float = ANSWER_TIMEOUT, **arguments: Any) -> Any:
+        """The answer's "return". Raises TargetError for an error answer, silence or nonsense."""
+        self._id += 1
+        request = {"execute": command, "arguments": arguments, "id": self._id}
+        try:
+            self._socket.settimeout(timeout)
+            self._socket.sendall(json.dumps(request).encode() + b"\n")
+        except OSError as error:
+            raise TargetError(f"QMP: {error.strerror or error}") from None
+        end = time.monotonic() + timeout
+        while (answer := self._line(end)) is not None:
+            if answer.get("id") != self._id:
+                continue  # an event, or the answer to what timed out before
+            if "error" in answer:
+                error = answer["error"]
+                text = error.get("desc") if isinstance(error, dict) else None
+                raise TargetError(f"QMP {command}: {text or 'refused'}")
+            return answer.get("return")
+        raise TargetError(f"QMP {command}: no answer within {timeout:g} s")
+
+    def status(self) -> str:
+        """query-status: "running", "paused", "shutdown", "guest-panicked"..."""
+        answer = self.call("query-status")
+        status = answer.get("status") if isinstance(answer, dict) else None
+        if not isinstance(status, str):
+            raise TargetError("QMP query-status: an answer without a status")
+        return status[:64]
+
+    def monitor(self, line: str) -> str:
+        answer = self.call("human-monitor-command", **{"command-line": line})
+        return answer if isinstance(answer, str) else ""
+
+    def registers(self) -> list[Registers]:
+        """Of each vCPU, as far as QEMU's text gives them."""
+        found = parse_registers(self.monitor("info registers -a"))
+        if not found:
+            raise TargetError("QMP: QEMU's answer holds no registers")
+        return found
+
+    def host_address(self, physical: int) -> int | None:
+        """Where guest-physical memory lies in the VMM; None when it is no RAM."""
+        match = re.search(r" is (0x[0-9a-f]{1,16})\s*$", self.monitor(f"gpa2hva {physical:#x}"))
+        return int(match[1], 16) if match else None
+
+    def stop(self) -> None:
+        self.call("stop")
+
+    def cont(self) -> None:
+        self.call("cont")
+
+    def dump(self, path: str, timeout: float = 600.0) -> None:
+        """An ELF core with paging:false, written by QEMU itself: ``path`` is a name in its root."""
+        arguments = {"paging": False, "protocol": f"file:{path}", "detach": False, "format": "elf"}
+        self.call("dump-guest-memory", timeout, **arguments)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _line(self, end: float) -> dict[str, Any] | None:
+        """The next object; None when time is over. Raises TargetError when the other side is gone."""
+        while True:
+            line, newline, rest = self._buffer.partition(b"\n")
+            if newline:
+                self._buffer = rest
+                try:
+                    value = json.loads(line)
+                except (ValueError, RecursionError):
+                    raise TargetError("QMP: an answer that is no JSON") from None
+                if isinstance(value, dict):
+                    return value
+                continue
+            left = end - time.monotonic()
+            if left <= 0:
+                return None
+            try:
+                self._socket.settimeout(left)
+                data = self._socket.recv(65536)
+            except TimeoutError:
+                return None
+            except OSError as error:
+                raise TargetError(f"QMP: {error.strerror or error}") from None
+            if not data:
+                raise TargetError("QMP: the VMM closed the connection")
+            self._buffer += data
+            if len(self._buffer) > LINE_MAX:
+                raise TargetError("QMP: an answer that doesn't end")
+
+
+def connect_unix(path: str, timeout: float) -> socket.socket:
+    """Connect, with the path's directory opened first: socket names longer than 107 bytes work too."""
+    directory, name = os.path.split(path)
+    end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    end.settimeout(timeout)
+    try:
+        fd = os.open(directory or ".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            end.connect(f"/proc/self/fd/{fd}/{name}")
+        finally:
+            os.close(fd)
+    except TimeoutError:
+        end.close()
+        raise NotOffered(IN_USE) from None
+    except BlockingIOError:  # its queue of waiting clients is full
+        end.close()
+        raise NotOffered(IN_USE) from None
+    except PermissionError:
+        end.close()
+        raise AccessDenied(f"{path}: permission denied: run as the VMM's user") from None
+    except (OSError, ValueError) as error:
+        end.close()
+        raise TargetError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    return end
+
+
+@contextmanager
+def opened(path: str) -> Iterator[Qmp]:
+    """A connection for as short as possible: others may want it."""
+    qmp = Qmp(path)
+    try:
+        yield qmp
+    finally:
+        qmp.close()
+
+
+def parse_registers(text: str) -> list[Registers]:
+    """QEMU's "info registers -a". A vCPU in 16- or 32-bit mode gives only what is named alike."""
+    marks = list(_CPU.finditer(text))
+    found = []
+    for index, mark in enumerate(marks):
+        end = marks[index + 1].start() if index + 1 < len(marks) else len(text)
+        part = text[mark.end() : end]
+        values: dict[str, int] = {}
+        for name, number in _NUMBERS.findall(part):
+            key = name.lower()
+            values[_ALIASES.get(key, key)] = int(number, 16)
+        for name, selector, base in _SEGMENTS.findall(part):
+            key = name.lower()
+            values[key] = int(selector, 16)
+            values[f"{key}_base"] = int(base, 16)
+        for name, base in _TABLES.findall(part):
+            values[f"{name.lower()}_base"] = int(base, 16)
+        if (halted := _HALTED.search(part)) is not None:
+            values["halted"] = int(halted[1])
+        found.append(Registers(values, "QMP", int(mark[1])))
+    return found

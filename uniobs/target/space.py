@@ -1,0 +1,68 @@
+"""Which address space the kernel lives in, and how that is known."""
+
+from typing import TYPE_CHECKING
+
+from uniobs.errors import NotOffered, UniobsError, UnknownMemory
+from uniobs.memory.base import AddressSpace
+from uniobs.memory.paging import Identity, PageTables
+from uniobs.region import _abi
+
+if TYPE_CHECKING:
+    from uniobs.region.reader import Region
+    from uniobs.target.guest import Guest
+
+CR0_PAGING = 1 << 31
+
+
+def address_space(guest: "Guest") -> AddressSpace:
+    """Page tables of the vCPUs' CR3, else of the panic record, else the identity that the region states.
+
+    Raises NotOffered when none of them is known.
+    """
+    if guest.origin.identity:
+        return Identity(guest.memory)
+    region = guest.region
+    why = "no registers"
+    try:
+        for registers in guest.registers():
+            cr0, cr3 = registers.get("cr0"), registers.get("cr3")
+            if cr0 is None or cr3 is None:
+                continue
+            if not cr0 & CR0_PAGING:
+                return Identity(guest.memory)
+            space = PageTables(guest.memory, cr3, registers.get("cr4") or 0)
+            if fits(space, region):
+                return space
+            why = f"the page tables at cr3={cr3:#x} don't map the region where it says it is"
+    except UniobsError as error:
+        why = str(error)
+    if region is None:
+        raise NotOffered(f"the address space of {guest.name} isn't known: {why}, and no region")
+    panicked = _panic_space(guest, region)
+    if panicked is not None and fits(panicked, region):
+        return panicked
+    if region.header.self_pa == region.header.self_va:
+        return Identity(guest.memory)
+    raise NotOffered(
+        f"the address space of {guest.name} isn't known: {why}, no panic record, no identity map"
+    )
+
+
+def fits(space: AddressSpace, region: "Region | None") -> bool:
+    """Page tables that don't lead to the region aren't the kernel's."""
+    if region is None:
+        return True
+    try:
+        return space.translate(region.header.self_va) == region.header.self_pa
+    except UnknownMemory:
+        return False
+
+
+def _panic_space(guest: "Guest", region: "Region") -> PageTables | None:
+    section = region.section(_abi.SECTION_PANIC)
+    if section is None or section.size < _abi.PANIC_SIZE:
+        return None
+    record = _abi.Panic(*_abi.PANIC.unpack(region.read(section.offset, _abi.PANIC_SIZE)))
+    if record.kind == _abi.PANIC_NONE or not record.cr3:
+        return None
+    return PageTables(guest.memory, record.cr3, record.cr4)
