@@ -1,0 +1,196 @@
+"""From an address to functions and lines: what ties the sections of one file's DWARF together."""
+
+from bisect import bisect_right
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from uniobs.errors import BadFormat
+from uniobs.image.dwarf import aranges, info, ranges
+from uniobs.image.dwarf.line import LineTable
+from uniobs.image.dwarf.reader import guard
+from uniobs.image.dwarf.unit import (
+    AT_ABSTRACT_ORIGIN,
+    AT_LINKAGE_NAME,
+    AT_NAME,
+    AT_SPECIFICATION,
+    Unit,
+    units,
+)
+
+if TYPE_CHECKING:
+    from uniobs.image.elf import Elf
+
+
+class Location(NamedTuple):
+    """One source position; innermost first in a list of them."""
+
+    function: str | None
+    file: str | None
+    line: int | None
+    inlined: bool
+
+
+class _Sections(dict[str, memoryview]):
+    def __init__(self, elf: "Elf") -> None:
+        super().__init__()
+        self._elf = elf
+
+    def __missing__(self, name: str) -> memoryview:
+        self[name] = self._elf.data(name)
+        return self[name]
+
+
+class _UnitIndex:
+    """A unit's functions by address."""
+
+    def __init__(self, unit: Unit, sections: dict[str, memoryview], everywhere: bool) -> None:
+        self.unit = unit
+        self.functions = info.functions(unit, sections, everywhere=everywhere)
+        rows = [(low, high, i) for i, f in enumerate(self.functions) for low, high in f.ranges]
+        self.intervals = aranges.Intervals(rows)
+        self.everywhere = everywhere
+        self.calls: dict[int, list[info.Inlined]] = {}
+
+
+class Dwarf:
+    """Of one file. Methods raise BadFormat when the part that they need is garbled."""
+
+    def __init__(self, elf: "Elf") -> None:
+        self.elf = elf
+        self._sections = _Sections(elf)
+        self._indexes: dict[int, _UnitIndex] = {}
+        self._lines: dict[int, LineTable] = {}
+        self._names: dict[int, str | None] = {}
+
+    @cached_property
+    def units(self) -> list[Unit]:
+        return list(units(self.elf))
+
+    @cached_property
+    def _offsets(self) -> list[int]:
+        return [unit.offset for unit in self.units]
+
+    def unit_holding(self, offset: int) -> Unit | None:
+        """The unit that an offset of .debug_info lies in."""
+        index = bisect_right(self._offsets, offset) - 1
+        if index < 0 or offset >= self.units[index].offset + self.units[index].size:
+            return None
+        return self.units[index]
+
+    @cached_property
+    def _listed(self) -> tuple[aranges.Intervals, set[int]]:
+        """.debug_aranges, and the units that it speaks of."""
+        with guard(f"{self.elf.path}: .debug_aranges"):
+            rows = list(aranges.read(self._sections[".debug_aranges"]))
+        return aranges.Intervals(rows), {row[2] for row in rows}
+
+    @cached_property
+    def _unlisted(self) -> aranges.Intervals:
+        """The units that .debug_aranges doesn't speak of, by their own ranges."""
+        listed = self._listed[1]
+        rows: list[tuple[int, int, int]] = []
+        for unit in self.units:
+            if unit.offset in listed or not unit.has_code:
+                continue
+            with guard(f"{self.elf.path}: the unit at {unit.offset:#x} of .debug_info"):
+                rows += [(low, high, unit.offset) for low, high in ranges.of(unit, unit.root, self._sections)]
+        return aranges.Intervals(rows)
+
+    def unit_at(self, address: int) -> Unit | None:
+        """The unit whose code holds a link address."""
+        try:
+            found = self._listed[0].find(address)
+        except BadFormat:
+            self.__dict__["_listed"] = (aranges.Intervals([]), set())
+            found = []
+        for offset in found or self._unlisted.find(address):
+            unit = self.unit_holding(offset)
+            if unit is not None and unit.offset == offset:
+                return unit
+        return None
+
+    def lines(self, unit: Unit) -> LineTable | None:
+        offset = unit.line_offset
+        if offset is None:
+            return None
+        table = self._lines.get(offset)
+        if table is None:
+            with guard(f"{self.elf.path}: the unit at {unit.offset:#x} of .debug_info"):
+                directory = unit.directory
+            table = self._lines[offset] = LineTable(self.elf, offset, directory, self.elf.code_part)
+        return table
+
+    def _index(self, unit: Unit, everywhere: bool) -> _UnitIndex:
+        index = self._indexes.get(unit.offset)
+        if index is None or index.everywhere < everywhere:
+            with guard(f"{self.elf.path}: the unit at {unit.offset:#x} of .debug_info"):
+                index = self._indexes[unit.offset] = _UnitIndex(unit, self._sections, everywhere)
+        return index
+
+    def _function(self, unit: Unit, address: int) -> tuple[_UnitIndex, info.Function] | None:
+        tries = (False, True) if unit.is_c else (True,)
+        for everywhere in tries:
+            index = self._index(unit, everywhere)
+            found = index.intervals.find(address)
+            if found:
+                return index, index.functions[found[0]]
+        return None
+
+    def function(self, address: int) -> tuple[str | None, int, int] | None:
+        """(name, start, size) of the function around a link address."""
+        unit = self.unit_at(address)
+        found = self._function(unit, address) if unit else None
+        if unit is None or found is None:
+            return None
+        for low, high in found[1].ranges:
+            if low <= address < high:
+                return self.name(unit.offset + found[1].at), low, high - low
+        return None
+
+    def name(self, offset: int) -> str | None:
+        """The source name of the function at an offset of .debug_info, through its origins."""
+        if offset not in self._names:
+            with guard(f"{self.elf.path}: the entry at {offset:#x} of .debug_info"):
+                self._names[offset] = self._find_name(offset)
+        return self._names[offset]
+
+    def _find_name(self, offset: int) -> str | None:
+        linkage = None
+        for _ in range(8):
+            unit = self.unit_holding(offset)
+            if unit is None:
+                break
+            entry = unit.attributes(offset - unit.offset, info.NAMES)[1]
+            text = unit.string(entry.get(AT_NAME))
+            if text:
+                return text
+            linkage = linkage or unit.string(entry.get(AT_LINKAGE_NAME))
+            origin = entry.get(AT_ABSTRACT_ORIGIN) or entry.get(AT_SPECIFICATION)
+            following = unit.reference(origin) if origin else None
+            if following is None:
+                break
+            offset = following
+        return linkage
+
+    def locate(self, address: int) -> list[Location]:
+        """Source positions of a link address, innermost first; empty when no unit covers it."""
+        unit = self.unit_at(address)
+        if unit is None:
+            return []
+        table = self.lines(unit)
+        file, line = (table.find(address) if table else None) or (None, None)
+        found = self._function(unit, address)
+        if found is None:
+            return [Location(None, file, line, False)]
+        index, function = found
+        calls = index.calls.get(function.at)
+        if calls is None:
+            with guard(f"{self.elf.path}: the function at {unit.offset + function.at:#x} of .debug_info"):
+                calls = index.calls[function.at] = info.inlined(unit, function, self._sections)
+        frames: list[Location] = []
+        for call in reversed(info.chain(calls, address)):
+            name = self.name(call.origin) if call.origin is not None else None
+            frames.append(Location(name, file, line, True))
+            file, line = table.file(call.call_file) if table else None, call.call_line or None
+        frames.append(Location(self.name(unit.offset + function.at), file, line, False))
+        return frames

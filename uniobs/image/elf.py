@@ -1,0 +1,274 @@
+"""ELF64 little-endian files, mapped and read lazily (source of the format: gABI 4.2 and the x86-64 psABI).
+
+Nothing is trusted: every offset and size is checked against the file, and what can't be is BadFormat.
+"""
+
+import mmap
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from uniobs.errors import AccessDenied, BadFormat, NoSuchTarget, NotOffered
+from uniobs.image.symbols import Symbols
+
+EM_X86_64: Final = 62
+ET_EXEC: Final = 2
+ET_DYN: Final = 3
+PT_LOAD: Final = 1
+PT_NOTE: Final = 4
+PF_X: Final = 1
+PF_W: Final = 2
+SHT_SYMTAB: Final = 2
+SHT_NOTE: Final = 7
+SHT_NOBITS: Final = 8
+SHT_DYNSYM: Final = 11
+SHF_WRITE: Final = 1
+SHF_ALLOC: Final = 2
+SHF_EXECINSTR: Final = 4
+SHF_COMPRESSED: Final = 0x800
+_MAX_INFLATED: Final = 1 << 30  # bytes; larger compressed debug sections are refused
+
+
+class Section(NamedTuple):
+    name: str
+    type: int
+    flags: int
+    address: int
+    offset: int
+    size: int
+    link: int
+    entry_size: int
+
+
+class Segment(NamedTuple):
+    type: int
+    flags: int
+    offset: int
+    vaddr: int
+    paddr: int
+    filesz: int
+    memsz: int
+
+
+class Elf:
+    """One file. Raises NoSuchTarget, AccessDenied, BadFormat, or NotOffered for another architecture."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._sections: dict[str, memoryview] = {}
+        try:
+            with open(self.path, "rb") as file:
+                if os.fstat(file.fileno()).st_size < 64:
+                    raise BadFormat(f"{self.path}: too short for an ELF file")
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except FileNotFoundError as error:
+            raise NoSuchTarget(f"{self.path}: no such file") from error
+        except PermissionError as error:
+            raise AccessDenied(f"{self.path}: no permission to read it") from error
+        except (OSError, ValueError) as error:
+            raise BadFormat(f"{self.path}: can't be mapped ({error})") from error
+        self._data = memoryview(self._map)
+        self._header()
+
+    def _header(self) -> None:
+        ident = bytes(self._data[:16])
+        if ident[:4] != b"\x7fELF":
+            raise BadFormat(f"{self.path}: not an ELF file")
+        if ident[4] != 2 or ident[5] != 1:
+            kind = "32-bit" if ident[4] == 1 else "big-endian" if ident[5] == 2 else "of an unknown class"
+            raise NotOffered(f"{self.path}: the ELF file is {kind}; only 64-bit little-endian x86-64 is read")
+        head = struct.unpack_from("<HHIQQQIHHHHHH", self._data, 16)
+        self.type, self.machine, _, self.entry = head[:4]
+        self._phoff, self._shoff, _, _, self._phsize, self._phnum, self._shsize, self._shnum, self._shstr = (
+            head[4:]
+        )
+        if self.machine != EM_X86_64:
+            raise NotOffered(f"{self.path}: made for ELF machine {self.machine}; only x86-64 (62) is read")
+
+    def close(self) -> None:
+        """Drop the mapping as soon as nothing refers to its bytes any more."""
+        self._sections.clear()
+        self._data.release()
+
+    def _slice(self, offset: int, size: int, what: str) -> memoryview:
+        if offset + size > len(self._data):
+            raise BadFormat(f"{self.path}: {what} lies beyond the file's end")
+        return self._data[offset : offset + size]
+
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        if not self._phnum:
+            return ()
+        if self._phsize != 56:
+            raise BadFormat(f"{self.path}: program headers of {self._phsize} bytes")
+        table = self._slice(self._phoff, 56 * self._phnum, "the program header table")
+        rows = struct.iter_unpack("<IIQQQQQQ", table)
+        return tuple(Segment(*row[:7]) for row in rows)
+
+    @cached_property
+    def sections(self) -> tuple[Section, ...]:
+        """Empty when the file was stripped of its section headers."""
+        if not self._shoff:
+            return ()
+        if self._shsize != 64:
+            raise BadFormat(f"{self.path}: section headers of {self._shsize} bytes")
+        first = struct.unpack("<IIQQQQIIQQ", self._slice(self._shoff, 64, "the section header table"))
+        count = self._shnum or first[5]
+        names_index = first[6] if self._shstr == 0xFFFF else self._shstr
+        table = self._slice(self._shoff, 64 * count, "the section header table")
+        rows = list(struct.iter_unpack("<IIQQQQIIQQ", table))
+        names = b""
+        if 0 < names_index < count:
+            names = bytes(self._slice(rows[names_index][4], rows[names_index][5], "the section names"))
+        found = []
+        for name, kind, flags, address, offset, size, link, _, _, entry_size in rows:
+            end = names.find(b"\0", name)
+            text = names[name:end].decode("utf-8", "replace") if end >= 0 else ""
+            found.append(Section(text, kind, flags, address, offset, size, link, entry_size))
+        return tuple(found)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Section]:
+        found: dict[str, Section] = {}
+        for section in self.sections:
+            found.setdefault(section.name, section)
+        return found
+
+    def section(self, name: str) -> Section | None:
+        return self._by_name.get(name)
+
+    def data(self, name: str) -> memoryview:
+        """A section's bytes, inflated; empty when it isn't there or the file doesn't carry it."""
+        data = self._sections.get(name)
+        if data is None:
+            section = self._by_name.get(name)
+            data = self._sections[name] = self.content(section) if section else memoryview(b"")
+        return data
+
+    def content(self, section: Section) -> memoryview:
+        if section.type == SHT_NOBITS:
+            return memoryview(b"")
+        raw = self._slice(section.offset, section.size, f"section {section.name}")
+        if not section.flags & SHF_COMPRESSED:
+            return raw
+        if len(raw) < 24:
+            raise BadFormat(f"{self.path}: compressed section {section.name} is too short")
+        kind, _, size, _ = struct.unpack_from("<IIQQ", raw)
+        if kind != 1:
+            raise NotOffered(f"{self.path}: section {section.name} is compressed otherwise than by zlib")
+        if size > _MAX_INFLATED:
+            raise BadFormat(f"{self.path}: compressed section {section.name} claims {size} bytes")
+        try:
+            data = zlib.decompressobj().decompress(raw[24:], max(size, 1))
+        except zlib.error as error:
+            raise BadFormat(f"{self.path}: section {section.name} can't be inflated ({error})") from error
+        if len(data) != size:
+            raise BadFormat(f"{self.path}: section {section.name} inflates to {len(data)} bytes, not {size}")
+        return memoryview(data)
+
+    def read(self, address: int, size: int) -> bytes:
+        """Bytes of the file at a link-time address; fewer when a segment or the file ends."""
+        for segment in self.segments:
+            at = address - segment.vaddr
+            if segment.type == PT_LOAD and 0 <= at < segment.filesz:
+                start = segment.offset + at
+                return bytes(self._data[start : start + min(size, segment.filesz - at)])
+        return b""
+
+    @cached_property
+    def text(self) -> tuple[tuple[int, memoryview], ...]:
+        """Executable, read-only bytes as (link address, bytes), ascending: sections, or else segments."""
+        parts: list[tuple[int, memoryview]] = []
+        wanted = SHF_ALLOC | SHF_EXECINSTR
+        for section in self.sections:
+            if section.flags & (wanted | SHF_WRITE) == wanted and section.type != SHT_NOBITS and section.size:
+                parts.append((section.address, self.content(section)))
+        if not parts and not self.sections:
+            for segment in self.segments:
+                if segment.type == PT_LOAD and segment.flags & (PF_X | PF_W) == PF_X and segment.filesz:
+                    parts.append(
+                        (segment.vaddr, self._slice(segment.offset, segment.filesz, "a text segment"))
+                    )
+        return tuple(sorted(parts, key=lambda part: part[0]))
+
+    @cached_property
+    def code_ranges(self) -> tuple[tuple[int, int], ...]:
+        """[start, end) link addresses that hold code: executable sections, or else executable segments."""
+        wanted = SHF_ALLOC | SHF_EXECINSTR
+        found = [
+            (s.address, s.address + s.size) for s in self.sections if s.flags & wanted == wanted and s.size
+        ]
+        if not found:
+            found = [
+                (s.vaddr, s.vaddr + s.memsz)
+                for s in self.segments
+                if s.type == PT_LOAD and s.flags & PF_X and s.memsz
+            ]
+        return tuple(sorted(found))
+
+    def code_part(self, address: int) -> tuple[int, int] | None:
+        """The one of code_ranges that holds a link address."""
+        for part in self.code_ranges:
+            if part[0] <= address < part[1]:
+                return part
+        return None
+
+    @cached_property
+    def symbols(self) -> Symbols:
+        """Of .symtab, or of .dynsym when there is none."""
+        for kind in (SHT_SYMTAB, SHT_DYNSYM):
+            for section in self.sections:
+                if section.type == kind and section.link < len(self.sections):
+                    strings = self.content(self.sections[section.link])
+                    table = self.content(section)
+                    return Symbols(table[: len(table) // 24 * 24], strings, self.code_part)
+        return Symbols(memoryview(b""), memoryview(b""), self.code_part)
+
+    def notes(self) -> Iterator[tuple[bytes, int, int, bytes]]:
+        """(name, type, link address or 0, description) of every note of the file."""
+        areas = [(s.address, s.offset, s.size) for s in self.sections if s.type == SHT_NOTE]
+        if not areas:
+            areas = [(s.vaddr, s.offset, s.filesz) for s in self.segments if s.type == PT_NOTE]
+        for address, offset, size in areas:
+            data = self._slice(offset, size, "a note")
+            at = 0
+            while at + 12 <= size:
+                name_size, desc_size, kind = struct.unpack_from("<III", data, at)
+                start = at + 12 + (name_size + 3 & ~3)
+                end = start + desc_size
+                if end > size:
+                    break
+                name = bytes(data[at + 12 : at + 12 + name_size]).rstrip(b"\0")
+                yield name, kind, address + start if address else 0, bytes(data[start:end])
+                at = start + (desc_size + 3 & ~3)
+
+    @cached_property
+    def build_id_note(self) -> tuple[int, bytes] | None:
+        """(link address, id) of the GNU build-id, or None."""
+        for name, kind, address, data in self.notes():
+            if name == b"GNU" and kind == 3 and 4 <= len(data) <= 64:
+                return address, data
+        return None
+
+    @property
+    def build_id(self) -> str | None:
+        return self.build_id_note[1].hex() if self.build_id_note else None
+
+    @cached_property
+    def debug_link(self) -> tuple[str, int] | None:
+        """(file name, CRC-32) of .gnu_debuglink, or None."""
+        data = bytes(self.data(".gnu_debuglink"))
+        end = data.find(b"\0")
+        at = (end + 4) & ~3
+        if end <= 0 or at + 4 > len(data):
+            return None
+        return data[:end].decode("utf-8", "replace"), int(struct.unpack_from("<I", data, at)[0])
+
+    @property
+    def has_dwarf(self) -> bool:
+        section = self.section(".debug_info")
+        return section is not None and section.type != SHT_NOBITS and section.size > 0

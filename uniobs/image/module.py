@@ -1,0 +1,177 @@
+"""Module: an image placed in an address space - what its addresses mean, and whether it's in memory."""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from uniobs.errors import BadFormat
+from uniobs.image import proof, separate
+from uniobs.image.dwarf.cfi import CallFrames
+from uniobs.image.dwarf.index import Dwarf
+from uniobs.image.elf import Elf
+
+if TYPE_CHECKING:
+    from uniobs.image.dwarf.cfa import Rules
+    from uniobs.memory.base import AddressSpace
+
+
+class SourceFrame(NamedTuple):
+    """One source position of a pc. None: not known."""
+
+    function: str | None
+    file: str | None  # the path as the compiler was given it, made absolute by its directory
+    line: int | None
+    inlined: bool  # into the next frame of the list
+
+
+class Module:
+    """Addresses are runtime ones: link address + ``bias``."""
+
+    def __init__(self, elf: Elf, bias: int = 0, debug: Elf | None = None) -> None:
+        self.elf = elf
+        self.bias = bias
+        self.debug = debug  # a separate file with the DWARF, if there is one
+        self.path: Path = elf.path
+        self.name: str = elf.path.name
+        self.build_id: str | None = elf.build_id
+        self.proof: proof.Proof | None = None  # None: not compared yet
+        self.notes: list[str] = []  # what of its debug information couldn't be read
+        self._frames: dict[int, list[SourceFrame]] = {}
+
+    @classmethod
+    def load(
+        cls, path: str | os.PathLike[str], bias: int = 0, debug: str | os.PathLike[str] | None = None
+    ) -> "Module":
+        """From an ELF file. ``debug`` names a separate debug file; without it, the usual places are tried.
+
+        Raises NoSuchTarget, AccessDenied, BadFormat, NotOffered; ImageMismatch: ``debug`` is of another image.
+        """
+        elf = Elf(path)
+        if debug is not None:
+            return cls(elf, bias, separate.named(elf, Path(debug)))
+        return cls(elf, bias, None if elf.has_dwarf else separate.find(elf))
+
+    def __repr__(self) -> str:
+        return f"Module({self.name!r}, bias={self.bias:#x})"
+
+    @cached_property
+    def _elves(self) -> list[Elf]:
+        return [self.elf] + ([self.debug] if self.debug else [])
+
+    @cached_property
+    def dwarf(self) -> Dwarf | None:
+        """None when neither the image nor a file beside it carries DWARF."""
+        for elf in reversed(self._elves):
+            if elf.has_dwarf:
+                return Dwarf(elf)
+        return None
+
+    @cached_property
+    def _call_frames(self) -> CallFrames:
+        return CallFrames(self._elves)
+
+    @cached_property
+    def text_sha(self) -> str:
+        """SHA-256 of the text's bytes in the file: the image's identity where it has no build-id."""
+        import hashlib
+
+        digest = hashlib.sha256()
+        for address, text in self.elf.text:
+            digest.update(address.to_bytes(8, "little"))
+            digest.update(text)
+        return digest.hexdigest()
+
+    @cached_property
+    def code_ranges(self) -> tuple[tuple[int, int], ...]:
+        """[start, end) runtime addresses of its code."""
+        return tuple((low + self.bias, high + self.bias) for low, high in self.elf.code_ranges)
+
+    def holds(self, pc: int) -> bool:
+        """Whether ``pc`` lies in its code."""
+        return self.elf.code_part(pc - self.bias) is not None
+
+    def text(self, address: int, size: int) -> bytes:
+        """Bytes of the file at a runtime address; fewer at a segment's end."""
+        return self.elf.read(address - self.bias, size)
+
+    def prove(self, space: "AddressSpace") -> proof.Proof:
+        """Compare the text with memory, and remember the answer as ``proof``.
+
+        Raises ImageMismatch when another build is in memory.
+        """
+        self.proof = proof.prove(self.elf, self.bias, space)
+        return self.proof
+
+    def differs(self, pc: int) -> bool:
+        """Whether the function around ``pc`` was found to differ in memory from the image."""
+        return self.proof is not None and self.proof.differs(pc)
+
+    def _complain(self, error: BadFormat) -> None:
+        if str(error) not in self.notes and len(self.notes) < 16:
+            self.notes.append(str(error))
+
+    def function(self, pc: int) -> tuple[str, int, int] | None:
+        """(name, start, size in bytes) of the function around ``pc``; by its symbol, else by DWARF."""
+        address = pc - self.bias
+        if self.elf.code_part(address) is None:
+            return None
+        for elf in self._elves:
+            symbol = elf.symbols.function(address)
+            if symbol is not None:
+                return symbol.name, symbol.address + self.bias, symbol.size
+        try:
+            found = self.dwarf.function(address) if self.dwarf else None
+        except BadFormat as error:
+            self._complain(error)
+            return None
+        if found is None or found[0] is None:
+            return None
+        return found[0], found[1] + self.bias, found[2]
+
+    def symbolise(self, pc: int, return_address: bool = False) -> list[SourceFrame]:
+        """Source positions of ``pc``, innermost first; empty outside the image's code.
+
+        A return address is looked up one byte before, inside its call. Debug information that can't be
+        read is said in ``notes``; then the symbol alone answers.
+        """
+        address = pc - self.bias - return_address
+        known = self._frames.get(address)
+        if known is None:
+            if len(self._frames) > 65536:
+                self._frames.clear()
+            known = self._frames[address] = self._symbolise(address)
+        return list(known)
+
+    def _symbolise(self, address: int) -> list[SourceFrame]:
+        if self.elf.code_part(address) is None:
+            return []
+        frames: list[SourceFrame] = []
+        if self.dwarf is not None:
+            try:
+                frames = [SourceFrame(*location) for location in self.dwarf.locate(address)]
+            except BadFormat as error:
+                self._complain(error)
+        if frames and frames[-1].function:
+            return frames
+        named = self.function(address + self.bias)
+        name = named[0] if named else None
+        if not frames:
+            return [SourceFrame(name, None, None, False)]
+        frames[-1] = frames[-1]._replace(function=name)
+        return frames
+
+    def cfi(self, pc: int) -> "Rules | None":
+        """How to undo the frame at ``pc`` (its start and end are link addresses); None when no table says."""
+        rules = self._call_frames.find(pc - self.bias)
+        if self._call_frames.problem and len(self.notes) < 16 and self._call_frames.problem not in self.notes:
+            self.notes.append(self._call_frames.problem)
+        return rules
+
+    def symbol(self, name: str) -> tuple[int, int] | None:
+        """(runtime address, size) of a symbol by name."""
+        for elf in self._elves:
+            found = elf.symbols.find(name)
+            if found is not None:
+                return found.address + self.bias, found.size
+        return None

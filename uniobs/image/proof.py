@@ -1,0 +1,158 @@
+"""Proving that an image is the one in memory: its text compared byte by byte, not its name."""
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from uniobs.errors import ImageMismatch, UnknownMemory
+from uniobs.image.elf import Elf
+
+if TYPE_CHECKING:
+    from uniobs.memory.base import AddressSpace
+
+_BLOCK: Final = 1 << 16
+_PAGE: Final = 4096
+_R_RELATIVE: Final = 8
+_FEW: Final = 3  # so many functions may differ in any image (breakpoints, a wild write)...
+_SHARE: Final = 16  # ...and a sixteenth of those compared in a larger one
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the comparison saw. Sizes in bytes of text."""
+
+    compared: int
+    missing: int  # not held by this memory
+    differing: tuple[tuple[int, int, str], ...] = ()  # (start, size, name) at runtime addresses, ascending
+    build_id: bool | None = None  # the note in memory is the image's; None: not held, or none
+
+    @property
+    def proven(self) -> bool:
+        """Some text was compared, and (but for the functions that differ) it is the image's."""
+        return self.compared > 0
+
+    def differs(self, pc: int) -> bool:
+        return any(start <= pc < start + size for start, size, _ in self.differing)
+
+    @property
+    def note(self) -> str | None:
+        """What qualifies the proof, for a reader; None when all of the text is the image's."""
+        parts = []
+        if not self.compared:
+            same = ", though its build-id is" if self.build_id else ""
+            parts.append(f"text not held by this memory, so the image isn't proven{same}")
+        elif self.missing:
+            parts.append(f"{self.compared} of {self.compared + self.missing} bytes of text compared")
+        if self.differing:
+            names = ", ".join(name for _, _, name in self.differing[:3])
+            more = f" and {len(self.differing) - 3} more" if len(self.differing) > 3 else ""
+            parts.append(f"{names}{more} differ in memory from the image")
+        return "; ".join(parts) or None
+
+
+def expected(elf: Elf, bias: int) -> list[tuple[int, bytes, list[tuple[int, int]]]]:
+    """(link address, bytes as loaded at ``bias``, spans that can't be foretold) of each part of the text."""
+    parts = [(address, bytes(text)) for address, text in elf.text]
+    patches: dict[int, tuple[int, int, int]] = {}
+    for section in elf.sections:
+        if section.type == 4 and section.flags & 2 and section.entry_size == 24:  # SHT_RELA, SHF_ALLOC
+            rows = elf.content(section)
+            for where, info, addend in struct.iter_unpack("<QQq", rows[: len(rows) // 24 * 24]):
+                if elf.code_part(where):
+                    patches[where] = (where, info & 0xFFFFFFFF, addend)
+    result: list[tuple[int, bytes, list[tuple[int, int]]]] = []
+    for address, text in parts:
+        inside = [row for row in patches.values() if address <= row[0] <= address + len(text) - 8]
+        unsure: list[tuple[int, int]] = []
+        if inside:
+            changed = bytearray(text)
+            for where, kind, addend in inside:
+                at = where - address
+                if kind == _R_RELATIVE:
+                    changed[at : at + 8] = ((addend + bias) & (1 << 64) - 1).to_bytes(8, "little")
+                else:
+                    unsure.append((at, at + 8))
+            text = bytes(changed)
+        result.append((address, text, unsure))
+    return result
+
+
+class _Comparison:
+    def __init__(self, space: "AddressSpace", bias: int) -> None:
+        self._space = space
+        self._bias = bias
+        self.compared = 0
+        self.missing = 0
+        self.wrong: list[int] = []  # link addresses of differing bytes, one an eight-byte word at most
+
+    def part(self, address: int, text: bytes, unsure: list[tuple[int, int]]) -> None:
+        at = 0
+        while at < len(text):
+            end = min(len(text), at + _BLOCK - (address + self._bias + at) % _BLOCK)
+            if not self._block(address, text, at, end, unsure):
+                while at < end:
+                    stop = min(end, at + _PAGE - (address + self._bias + at) % _PAGE)
+                    if not self._block(address, text, at, stop, unsure):
+                        self.missing += stop - at
+                    at = stop
+            at = end
+
+    def _block(self, address: int, text: bytes, at: int, end: int, unsure: list[tuple[int, int]]) -> bool:
+        try:
+            held = self._space.read(address + self._bias + at, end - at)
+        except UnknownMemory:
+            return False
+        self.compared += end - at
+        if held != text[at:end]:
+            for word in range(at, end, 8):
+                stop = min(word + 8, end)
+                if held[word - at : stop - at] != text[word:stop]:
+                    self.wrong += [
+                        address + i
+                        for i in range(word, stop)
+                        if held[i - at] != text[i] and not any(low <= i < high for low, high in unsure)
+                    ][:1]
+        return True
+
+
+def _same_build_id(elf: Elf, bias: int, space: "AddressSpace") -> bool | None:
+    note = elf.build_id_note
+    if note is None or not note[0]:
+        return None
+    try:
+        return space.read(note[0] + bias, len(note[1])) == note[1]
+    except UnknownMemory:
+        return None
+
+
+def prove(elf: Elf, bias: int, space: "AddressSpace") -> Proof:
+    """Compare. Raises ImageMismatch when the image is another build: its entry or much text differs."""
+    comparison = _Comparison(space, bias)
+    for address, text, unsure in expected(elf, bias):
+        comparison.part(address, text, unsure)
+    build_id = _same_build_id(elf, bias, space)
+    functions: dict[int, tuple[int, int, str]] = {}
+    for address in comparison.wrong:
+        symbol = elf.symbols.function(address)
+        if symbol is not None:
+            functions[symbol.address + bias] = (symbol.address + bias, symbol.size, symbol.name)
+        else:
+            start = address & ~15
+            functions[start + bias] = (start + bias, 16, f"{start + bias:#x}")
+    differing = tuple(functions[start] for start in sorted(functions))
+    total = len(elf.symbols.functions())
+    held = comparison.compared + comparison.missing
+    limit = max(_FEW, total * comparison.compared // max(held, 1) // _SHARE)
+    entry = any(start <= elf.entry + bias < start + size for start, size, _ in differing)
+    if differing and (entry or len(differing) > limit):
+        where = comparison.wrong[0] + bias
+        first = next(
+            (name for start, size, name in differing if start <= where < start + size), differing[0][2]
+        )
+        raise ImageMismatch(
+            f"{elf.path} is not the image in memory: its text differs at {where:#x}, first in {first}"
+            f" ({len(differing)} of {total} functions differ)"
+        )
+    if build_id is False and not comparison.compared:
+        raise ImageMismatch(f"{elf.path} is not the image in memory: another build-id is there")
+    return Proof(comparison.compared, comparison.missing, differing, build_id)

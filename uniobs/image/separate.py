@@ -1,0 +1,74 @@
+"""Debug information in a file of its own: beside the image, or where the system keeps it."""
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from uniobs.errors import ImageMismatch, UniobsError
+from uniobs.image.elf import PF_X, PT_LOAD, Elf
+
+
+def belongs(image: Elf, debug: Elf) -> str | None:
+    """Why ``debug`` isn't of ``image``; None when it is, by build-id or else by the text itself."""
+    if image.build_id and debug.build_id:
+        return None if image.build_id == debug.build_id else "another build-id"
+    code = [(s.vaddr, s.memsz) for s in image.segments if s.type == PT_LOAD and s.flags & PF_X]
+    theirs = [(s.vaddr, s.memsz) for s in debug.segments if s.type == PT_LOAD and s.flags & PF_X]
+    if code and theirs and code != theirs:
+        return "other text addresses"
+    compared = 0
+    for address, text in debug.text:
+        mine = image.read(address, len(text))
+        if mine and mine != text[: len(mine)]:
+            return f"other text at {address:#x}"
+        compared += len(mine)
+    if compared:
+        return None
+    link = image.debug_link
+    if link is None:
+        return "neither a build-id nor text to compare"
+    with open(debug.path, "rb") as file:
+        crc = 0
+        while block := file.read(1 << 20):
+            crc = zlib.crc32(block, crc)
+    return None if crc == link[1] else "another checksum than .gnu_debuglink names"
+
+
+def _candidates(image: Elf) -> Iterator[Path]:
+    path = image.path.resolve()
+    link = image.debug_link
+    name = Path(link[0]).name if link else ""
+    if name:
+        yield path.parent / name
+        yield path.parent / ".debug" / name
+    for suffix in (".dbg", ".debug"):
+        yield path.with_name(path.name + suffix)
+        if path.suffix:
+            yield path.with_suffix(suffix)
+    if image.build_id:
+        yield Path("/usr/lib/debug/.build-id") / image.build_id[:2] / (image.build_id[2:] + ".debug")
+    if name:
+        yield Path("/usr/lib/debug") / path.parent.relative_to("/") / name
+
+
+def find(image: Elf) -> Elf | None:
+    """The debug file of an image that carries no DWARF itself, or None."""
+    for path in _candidates(image):
+        if not path.is_file() or path == image.path.resolve():
+            continue
+        try:
+            debug = Elf(path)
+            if debug.has_dwarf and belongs(image, debug) is None:
+                return debug
+        except UniobsError:
+            continue  # a stranger's file of that name
+    return None
+
+
+def named(image: Elf, path: str | Path) -> Elf:
+    """The debug file that the user named. Raises ImageMismatch when it isn't the image's."""
+    debug = Elf(path)
+    why = belongs(image, debug)
+    if why:
+        raise ImageMismatch(f"{debug.path} isn't the debug file of {image.path}: {why}")
+    return debug

@@ -1,0 +1,109 @@
+"""An ELF symbol table: functions by address, anything by name."""
+
+import struct
+from bisect import bisect_right
+from collections.abc import Callable
+from functools import cached_property
+from typing import Final, NamedTuple
+
+STT_NOTYPE: Final = 0
+STT_OBJECT: Final = 1
+STT_FUNC: Final = 2
+STT_IFUNC: Final = 10
+_PREFERENCE: Final = {1: 0, 10: 0, 2: 1, 0: 2}  # bindings: global (and unique), weak, local
+Part = tuple[int, int]
+_NESTED: Final = 16  # how many earlier symbols may start inside an enclosing one
+
+
+class Symbol(NamedTuple):
+    name: str
+    address: int
+    size: int  # bytes; 0 is unknown
+    kind: int  # STT_*
+    binding: int
+
+
+class Symbols:
+    """``table`` is whole Elf64_Sym entries; ``part`` gives the [start, end) of code around an address."""
+
+    def __init__(self, table: memoryview, strings: memoryview, part: Callable[[int], Part | None]) -> None:
+        self._table = table
+        self._strings = strings
+        self._part = part
+
+    def _name(self, offset: int) -> str:
+        text = bytes(self._strings[offset : offset + 128])
+        end = text.find(b"\0")
+        if end < 0 and offset + 128 < len(self._strings):
+            text = bytes(self._strings[offset : offset + 4096])
+            end = text.find(b"\0")
+        return text[: end if end >= 0 else len(text)].decode("utf-8", "replace")
+
+    @cached_property
+    def _functions(self) -> tuple[list[int], list[tuple[int, int, int, int, int]]]:
+        """Sorted start addresses, and for each (size, name offset, kind, binding, next start)."""
+        best: dict[int, tuple[tuple[int, int, int, int], int, int, int, int]] = {}
+        part = self._part
+        for name, info, _, section, address, size in struct.iter_unpack("<IBBHQQ", self._table):
+            kind = info & 15
+            if kind in (STT_FUNC, STT_IFUNC):
+                rank = 0
+            elif kind == STT_NOTYPE and name and part(address):
+                rank = 1  # labels of assembly files
+            else:
+                continue
+            if not section or not name:
+                continue
+            binding = info >> 4
+            key = (rank, 0 if size else 1, _PREFERENCE.get(binding, 3), name)
+            old = best.get(address)
+            if old is None or key < old[0]:
+                best[address] = (key, size, name, kind, binding)
+        starts = sorted(best)
+        rows = [
+            (*best[start][1:], starts[i + 1] if i + 1 < len(starts) else start)
+            for i, start in enumerate(starts)
+        ]
+        return starts, rows
+
+    def function(self, address: int) -> Symbol | None:
+        """The function that holds ``address``. One without a size reaches to the next symbol in code."""
+        starts, rows = self._functions
+        last = bisect_right(starts, address) - 1
+        for index in range(last, max(-1, last - _NESTED), -1):
+            start = starts[index]
+            size, name, kind, binding, following = rows[index]
+            if not size and index == last:
+                area = self._part(start)
+                size = min(following if following > start else area[1], area[1]) - start if area else 0
+            if address < start + size:
+                return Symbol(self._name(name), start, size, kind, binding)
+        return None
+
+    def functions(self) -> list[tuple[int, int, str]]:
+        """(start, size, name) of every function, ascending."""
+        starts, rows = self._functions
+        return [(start, row[0], self._name(row[1])) for start, row in zip(starts, rows, strict=True)]
+
+    @cached_property
+    def _names(self) -> dict[bytes, tuple[int, int, int, int]]:
+        found: dict[bytes, tuple[int, int, int, int]] = {}
+        text = bytes(self._strings)
+        for name, info, _, section, address, size in struct.iter_unpack("<IBBHQQ", self._table):
+            kind = info & 15
+            if not name or not section or kind in (3, 4):  # sections, source files
+                continue
+            end = text.find(b"\0", name)
+            key = text[name:end]
+            old = found.get(key)
+            if old is None or _PREFERENCE.get(info >> 4, 3) < _PREFERENCE.get(old[3], 3):
+                found[key] = (address, size, kind, info >> 4)
+        return found
+
+    def find(self, name: str) -> Symbol | None:
+        """By name; a global before a weak before a local one."""
+        row = self._names.get(name.encode())
+        return Symbol(name, *row) if row else None
+
+    def __len__(self) -> int:
+        return len(self._table) // 24
