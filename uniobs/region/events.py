@@ -13,6 +13,7 @@ from uniobs.region.rings import RingReader, Slot
 FIRST_WORDS: Final = 2
 CONT_WORDS: Final = 3
 MAX_CONT: Final = 14
+BACKWARDS: Final = 1 << 33  # ticks: further behind its predecessor than any nesting of writers explains
 SIGNED: Final = frozenset({_abi.ARG_I64, _abi.ARG_FD, _abi.ARG_RET})
 
 
@@ -33,26 +34,52 @@ class EventRing:
     def __init__(self, region: Region, section: _abi.Section) -> None:
         self.ring = RingReader(region, section)
         self.index = section.index
-        self.whole = 0  # slots in events that were given
+        self.given = 0  # slots in events that were given
+        self.last_time = 0
         self._broken = 0  # slots of events that were not whole
-        self._held: list[Slot] = []
-        self._last_time = 0
-        self._garbage = 0
+        self._garbage = 0  # slots of events that can't be what they say
+        self._pending: list[Slot] = []
+        self._truncated_before = 0
 
     @property
-    def settled_loss(self) -> Loss:
-        """What is lost for good. ``garbled`` rings don't know."""
+    def loss(self) -> Loss:
+        """Lost for good, in slots; events that the guest cut. A ``garbled`` ring knows neither."""
         ring = self.ring
-        return Loss(ring.lost + self._broken, ring.torn + self._garbage, 0, int(ring.garbled))
+        truncated = max(0, ring.truncated - self._truncated_before)
+        return Loss(ring.lost + self._broken, ring.torn + self._garbage, truncated, int(ring.garbled))
 
     @property
     def held(self) -> int:
         """Slots of an event that is still being written, or was when last looked at."""
-        return self.ring.in_flight + len(self._held)
+        return self.ring.in_flight + len(self._pending)
+
+    def seek_end(self) -> None:
+        """Begin with what is written from now on."""
+        self.ring.seek_end()
+        self._pending = []
+        self._truncated_before = self.ring.truncated
 
     def poll(self) -> list[RawEvent]:
-        slots = self._held + self.ring.poll()
-        self._held = []
+        """Whole events, oldest first."""
+        raws = self._assemble(self._pending + self.ring.poll())
+        out = []
+        for raw, good in zip(raws, plausible(raws, self.last_time), strict=True):
+            slots = slots_of(len(raw.words))
+            if good:
+                self.given += slots
+                self.last_time = max(self.last_time, raw.time)
+                out.append(raw)
+            else:
+                self._garbage += slots
+        return out
+
+    def discard(self, slots: int) -> None:
+        """An event that was given turned out to be garbage: count it as torn instead."""
+        self.given -= slots
+        self._garbage += slots
+
+    def _assemble(self, slots: list[Slot]) -> list[RawEvent]:
+        self._pending = []
         out: list[RawEvent] = []
         at = 0
         while at < len(slots):
@@ -67,20 +94,13 @@ class EventRing:
             good = self._run(group, position, head.info & _abi.SLOT_ID_MASK)
             if good == count + 1:
                 out.append(self._whole(position, head, group))
-                self.whole += good
-                at += good
             elif at + good == len(slots) and self._unfinished(position + good):
-                self._held = slots[at:]
+                self._pending = slots[at:]
                 return out
             else:
                 self._broken += good
-                at += good
+            at += good
         return out
-
-    def discard(self, slots: int) -> None:
-        """An event that was given turned out to be garbage: count it as torn instead."""
-        self.whole -= slots
-        self._garbage += slots
 
     def _unfinished(self, position: int) -> bool:
         """The slot at ``position`` may still come: nothing later of this ring was given."""
@@ -105,6 +125,18 @@ class EventRing:
         for _, raw in group[1:]:
             words += _abi.SLOT_CONT_ROW.unpack(raw)[3:]
         return RawEvent(position, head.info & _abi.SLOT_ID_MASK, head.tid, head.time, tuple(words))
+
+
+def plausible(raws: Sequence[RawEvent], last: int) -> list[bool]:
+    """Which events' times fit their neighbours'. Of two that contradict each other neither does."""
+    good = [True] * len(raws)
+    for i, raw in enumerate(raws):
+        before = raws[i - 1].time if i else last
+        if raw.time + BACKWARDS < before:
+            good[i] = False
+            if i:
+                good[i - 1] = False
+    return good
 
 
 def slots_of(words: int) -> int:

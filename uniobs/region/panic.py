@@ -7,7 +7,8 @@ from uniobs.region import _abi
 from uniobs.region.reader import Region, text
 
 NAMES: Final = (
-    *("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"),
+    *("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp"),
+    *("r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"),
     *("rip", "rflags", "cs", "ss", "cr0", "cr2", "cr3", "cr4"),
 )
 MAX_STACK: Final = 1 << 20

@@ -40,6 +40,7 @@ class RingReader:
         self.lost = 0
         self.torn = 0
         self.in_flight = 0
+        self.truncated = 0  # the guest's own count of events that it cut
         self.is_settled = False  # as of the last poll: what is half written stays so
         self.garbled = False
 
@@ -47,10 +48,19 @@ class RingReader:
         raw = self._region.read(self._section.offset, _abi.RING_SIZE)
         return _abi.Ring(*_abi.RING.unpack(raw))
 
+    def seek_end(self) -> None:
+        """Skip what is there; it isn't counted as lost."""
+        ring = self.head()
+        self.truncated = ring.truncated
+        if ring.head < MAX_HEAD:
+            self.received += ring.head - self.cursor
+            self.cursor = ring.head
+
     def poll(self) -> list[Slot]:
         """The slots committed since the last call, oldest first. Gaps between positions were counted."""
         settled = self.is_settled = self._region.settled
-        head = self.head().head
+        ring = self.head()
+        head, self.truncated = ring.head, ring.truncated
         if self.garbled or not self.cursor <= head < MAX_HEAD:
             self.garbled = True
             return []
