@@ -103,17 +103,6 @@ void dump_end(void);
  * interrupts. Set by the virtio-console driver. It must not change the region (counters, log, trace). */
 extern void (*channel_poll)(void);
 
-/* Break on purpose, in the calling thread: null smash overflow assert spin spin-irqoff deadlock leak exit.
- * breakage_known: whether kind is one of these. breakage_start returns for deadlock and leak, and for unknown kinds. */
-bool breakage_known(const char *kind);
-void breakage_start(const char *kind);
-
-/* Stand still with interrupts off for ms milliseconds or until a byte arrives on COM1, serving only the channel;
- * prints every table first. Drivers and the application add their tables with dump_register: fn prints
- * `@dump TABLE key=value ...` lines with kprintf, from structures of its own, and takes no lock. */
-void park(uint32_t ms);
-void dump_register(void (*fn)(void));
-
 /* the application's and drivers' entry: called in the thread "main" once the kernel is up */
 void app_main(void);
 
