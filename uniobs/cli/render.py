@@ -51,8 +51,14 @@ def _line(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int]
 
 
 def json_rows(table: Table) -> list[dict[str, Any]]:
-    """Each row under its columns' keys, values typed; a dataclass row's nested dataclasses as objects."""
-    return [{column.key: field(row, column.key) for column in table.columns} for row in table.rows]
+    """Rows with typed values: every field, or those of Table.json_keys."""
+    if table.json_keys is not None:
+        return [{key: field(row, key) for key in table.json_keys} for row in table.rows]
+    return [dict(row) if isinstance(row, Mapping) else _fields(row) for row in table.rows]
+
+
+def _fields(row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in row.__dataclass_fields__}
 
 
 def envelope(view: str, target: str | None, rows: Any, notes: Sequence[str], complete: bool) -> dict[str, Any]:

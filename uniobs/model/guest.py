@@ -274,7 +274,11 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One finding. severity orders them: 0 is worst. ``lines`` are facts, one a line."""
+    """One finding. severity orders them: 0 is worst; 5 and up is said but is no finding.
+
+    ``headline`` is short (``deadlock: a <-> b``); ``title`` follows the guest's name in a sentence
+    (``has DEADLOCKED threads``); ``lines`` are facts, one a line.
+    """
 
     name: str  # "deadlock", "spinning", "crash", "oom", "assertion", "stack-overflow", "hung", "exited"...
     headline: str
@@ -283,3 +287,6 @@ class Verdict:
     locks: tuple[int, ...] = ()
     lines: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    title: str = ""
+    for_at_least_s: float | None = None
+    next: tuple[str, ...] = ()  # commands to type next, with {target} for the guest

@@ -50,6 +50,7 @@ class Table:
     complete: bool = True  # False: exit code 4
     caption: str = ""  # the line above the header, where a tool prints one
     under: Sequence[str] = ()  # a second line a row, in the rows' order ("" for none), as ss -i has it
+    json_keys: tuple[str, ...] | None = None  # None: JSON carries every field of a row
     summary: tuple[str, ...] = ()  # lines above the table, as top has them; text only
 
 

@@ -1,0 +1,80 @@
+"""The line that matters of a stack: the first frame that isn't the machinery of waiting or dying."""
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from uniobs.errors import ImageMismatch, NotOffered
+from uniobs.model.guest import Frame, Stack, Thread
+from uniobs.model.where import where
+
+# parts of function names, between underscores: mutex_lock, pthread_cond_wait, __futex_abstimed_wait64...
+_WAITING = re.compile(
+    r"(^|_)(k?mutex|k?cond|sem|mbox|lock|unlock|lll|futex|wait\w*|block\w*|sched\w*|switch\w*|context|yield"
+    r"|syscall|sleep|nanosleep|pthread|thread|uniobs)(_|\d|$)"
+)
+_DYING = re.compile(r"(^|_)(panic|k?assert\w*|fail\w*|abort|stack_chk\w*|raise|pthread_kill\w*|oops|uniobs)(_|\d|$)")
+
+
+def caller(stack: Stack, machinery: re.Pattern[str]) -> Frame | None:
+    """The first frame, from the innermost, whose function isn't part of the machinery."""
+    for frame in stack.frames:
+        if frame.function is not None and not machinery.search(frame.function):
+            return frame
+    return stack.frames[-1] if stack.frames else None
+
+
+def waits_at(stack: Stack) -> Frame | None:
+    return caller(stack, _WAITING)
+
+
+def died_at(stack: Stack) -> Frame | None:
+    return caller(stack, _DYING)
+
+
+def spot(frame: Frame | None) -> str:
+    """main.c:41  worker_a, with what makes it doubtful."""
+    if frame is None:
+        return "an unknown place"
+    line = f"{frame.file.rsplit('/', 1)[-1]}:{frame.line}" if frame.file and frame.line else ""
+    text = "  ".join(part for part in (line, frame.function or "") if part) or f"{frame.pc:#x}"
+    if frame.trust == "scan":
+        text += "  (found by scanning the stack: may be stale)"
+    if frame.unproven:
+        text += "  (its code in memory differs from the image)"
+    return text
+
+
+def short_spot(frame: Frame | None) -> str:
+    """deref (srv.c:14)"""
+    if frame is None:
+        return "an unknown place"
+    line = f"{frame.file.rsplit('/', 1)[-1]}:{frame.line}" if frame.file and frame.line else ""
+    name = frame.function or f"{frame.pc:#x}"
+    return f"{name} ({line})" if line else name
+
+
+def place_text(target: Any, pc: int | None, *, call: bool = True) -> str | None:
+    """main.c:38  worker_a of an address; None when no image tells."""
+    if not pc:
+        return None
+    with suppress(ImageMismatch):
+        place = where(target, pc, call=call)
+        if place is not None and place.text:
+            return place.text
+    return None
+
+
+def thread_name(thread: Thread | None, tid: int | None = None) -> str:
+    if thread is not None and thread.name:
+        return thread.name
+    number = thread.tid if thread is not None else tid
+    return f"tid {number}" if number else "an unknown thread"
+
+
+def answer(target: Any, question: str) -> Sequence[Any]:
+    """A walker's rows, or () when nobody has any."""
+    with suppress(NotOffered):
+        return tuple(getattr(target.walker(question), question)())
+    return ()

@@ -1,0 +1,73 @@
+"""Crash: the guest panicked, and its panic record says why."""
+
+from typing import Any
+
+from uniobs.errors import NotOffered
+from uniobs.model.guest import Panic, Stack, Thread, Verdict
+from uniobs.model.text import span_text
+
+from uniobs_probes.verdicts import _fault
+from uniobs_probes.verdicts._place import answer, died_at, short_spot, spot, thread_name
+from uniobs_probes.verdicts._sites import heap_line, site_lines
+
+STACK_LINES = 6
+
+
+def rule(target: Any) -> list[Verdict]:
+    try:
+        panic = target.walker("panic").panic()
+    except NotOffered:
+        return []
+    return [] if panic is None else [_verdict(target, panic)]
+
+
+def crashed_thread(target: Any, panic: Panic) -> Thread | None:
+    """The thread that panicked; one made up of its id when the table doesn't hold it."""
+    found = next((t for t in answer(target, "threads") if t.tid == panic.tid), None)
+    return found if found is not None else Thread(panic.tid) if panic.tid is not None else None
+
+
+def _verdict(target: Any, panic: Panic) -> Verdict:
+    thread = crashed_thread(target, panic)
+    stack = target.stack(thread) if thread is not None else Stack(0, error="no thread is named")
+    frame = died_at(stack)
+    lines = [f"thread    {thread_name(thread, panic.tid)}" + (f" (tid {panic.tid})" if panic.tid else "")]
+    lines.append(f"cause     {_fault.cause(panic)}")
+    if panic.message:
+        lines.append(f"said      {panic.message}")
+    unknown = []
+    if frame is not None:
+        lines.append(f"at        {spot(frame)}")
+        lines.extend(_instruction(target, panic))
+    else:
+        rip = panic.registers.get("rip") if panic.registers is not None else None
+        lines.append(f"at        {rip:#x}" if rip is not None else "at        an unknown address")
+        unknown.append(f"the line ({stack.error or 'no image tells it'})")
+    outer = stack.frames[1 : 1 + STACK_LINES]
+    lines.extend(f"from      {spot(f)}" for f in outer if f is not frame and f.level > (frame.level if frame else -1))
+    if panic.time_ns is not None:
+        lines.append(f"when      {span_text(panic.time_ns)} after boot")
+    if panic.kind == "oom":
+        lines += [*heap_line(target), *site_lines(target)]
+    if panic.registers is None:
+        unknown.append("registers (the panic record has none)")
+    where = short_spot(frame) if frame is not None else "an unknown place"
+    return Verdict(
+        name=_fault.VERDICT_NAMES.get(panic.kind, "crash"),
+        headline=f"{_fault.short_cause(panic)} in {where}",
+        severity=0,
+        threads=(panic.tid,) if panic.tid else (),
+        lines=tuple(lines),
+        unknown=tuple(unknown),
+        title=f"is DEAD: {_fault.short_cause(panic)} in {where}",
+    )
+
+
+def _instruction(target: Any, panic: Panic) -> list[str]:
+    """The faulting instruction and the registers it names."""
+    from uniobs.model.instruction import instruction_text
+
+    if panic.kind != "exception" or panic.registers is None:
+        return []
+    text = instruction_text(target, panic.registers)
+    return [f"doing     {text}"] if text else []

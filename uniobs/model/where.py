@@ -1,0 +1,31 @@
+"""Where in the source an address lies, as far as the target's modules know."""
+
+from typing import Any, NamedTuple
+
+
+class Place(NamedTuple):
+    """``inlined`` are the functions that were inlined around it, outermost last."""
+
+    function: str | None
+    file: str | None
+    line: int | None
+    inlined: tuple[str, ...] = ()
+    unproven: bool = False
+
+    @property
+    def text(self) -> str:
+        """main.c:41 worker_a"""
+        spot = f"{self.file.rsplit('/', 1)[-1]}:{self.line}" if self.file and self.line else ""
+        return "  ".join(part for part in (spot, self.function or "") if part)
+
+
+def where(target: Any, pc: int, *, call: bool = False) -> Place | None:
+    """The innermost place of ``pc``; None when no module covers it. ``call``: pc is a return address,
+    so the line of the call is meant. Raises ImageMismatch when the named image isn't the one in memory."""
+    for module in target.modules:
+        frames = module.symbolise(pc, call)
+        if frames:
+            first = frames[0]
+            outer = tuple(frame.function or "?" for frame in frames[1:])
+            return Place(first.function, first.file, first.line, outer, module.differs(pc))
+    return None
