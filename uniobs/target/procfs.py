@@ -158,3 +158,16 @@ def check_access(pid: int) -> None:
         raise denied(pid) from None
     except OSError as error:
         raise TargetError(f"pid {pid} can't be read: {error.strerror}") from None
+
+
+def thread_states(pid: int) -> list[str]:
+    """The state letter of each of its threads; empty when it's gone."""
+    found = []
+    try:
+        for tid in os.listdir(f"/proc/{pid}/task"):
+            with suppress(OSError):
+                _, fields = _stat_fields(_read(f"/proc/{pid}/task/{tid}/stat"))
+                found += [field.decode("ascii", "replace") for field in fields[:1]]
+    except OSError:
+        return []
+    return found

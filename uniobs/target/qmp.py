@@ -46,10 +46,12 @@ class Qmp:
             self.close()
             raise
 
-    def call(self, command: str, timeout: float = ANSWER_TIMEOUT, **arguments: Any) -> Any:
+    def call(
+        self, command: str, timeout: float = ANSWER_TIMEOUT, arguments: dict[str, Any] | None = None
+    ) -> Any:
         """The answer's "return". Raises TargetError for an error answer, silence or nonsense."""
         self._id += 1
-        request = {"execute": command, "arguments": arguments, "id": self._id}
+        request = {"execute": command, "arguments": arguments or {}, "id": self._id}
         try:
             self._socket.settimeout(timeout)
             self._socket.sendall(json.dumps(request).encode() + b"\n")
@@ -75,7 +77,7 @@ class Qmp:
         return status[:64]
 
     def monitor(self, line: str) -> str:
-        answer = self.call("human-monitor-command", **{"command-line": line})
+        answer = self.call("human-monitor-command", arguments={"command-line": line})
         return answer if isinstance(answer, str) else ""
 
     def registers(self) -> list[Registers]:
@@ -99,7 +101,7 @@ class Qmp:
     def dump(self, path: str, timeout: float = 600.0) -> None:
         """An ELF core with paging:false, written by QEMU itself: ``path`` is a name in its root."""
         arguments = {"paging": False, "protocol": f"file:{path}", "detach": False, "format": "elf"}
-        self.call("dump-guest-memory", timeout, **arguments)
+        self.call("dump-guest-memory", timeout, arguments)
 
     def close(self) -> None:
         self._socket.close()

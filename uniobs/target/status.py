@@ -1,0 +1,232 @@
+"""The state of a guest: live, hung or dead, and how that is known."""
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from uniobs.errors import BadFormat, NotOffered, TargetError, UniobsError, UnknownMemory
+from uniobs.model.guest import Status
+from uniobs.region import _abi
+from uniobs.target import observed, procfs, qmp
+
+if TYPE_CHECKING:
+    from uniobs.region.reader import Region
+    from uniobs.target.guest import Guest
+
+HUNG_AFTER = 2.0  # seconds without progress
+GLANCE = 0.1  # seconds between two samples when in doubt
+STEP = 0.05
+QMP_DEAD = {
+    "shutdown": "shut down",
+    "guest-panicked": "panicked (QMP)",
+    "internal-error": "VMM internal error",
+}
+QMP_HELD = (
+    "paused",
+    "suspended",
+    "prelaunch",
+    "inmigrate",
+    "io-error",
+    "save-vm",
+    "restore-vm",
+    "debug",
+    "watchdog",
+)
+
+
+class Sample(NamedTuple):
+    """The heartbeat at one moment. ``idle`` is None when the current thread isn't known."""
+
+    live: _abi.HeaderLive
+    idle: bool | None
+
+    @property
+    def beat(self) -> int:
+        return self.live.beat_count
+
+
+def status(guest: "Guest", watch: float | None = None) -> Status:
+    """See Target.status."""
+    limit = HUNG_AFTER if watch is None else watch
+    snapshot = not guest.live
+    gone = _process_gone(guest)
+    try:
+        region = guest.region
+        sample = None if region is None else _sample(guest, region)
+    except (BadFormat, UnknownMemory) as error:
+        if gone:
+            return Status("dead", gone, snapshot=snapshot)
+        return Status("unknown", f"its region can't be read: {error}", snapshot=snapshot)
+    except TargetError:
+        gone = _process_gone(guest)
+        if not gone:
+            raise
+        return Status("dead", gone, snapshot=snapshot)
+    if region is None or sample is None:
+        return _without_region(guest, gone)
+    ended = _ended(sample)
+    age = beat_age(region, sample.live)
+    if ended or gone:
+        return Status("dead", ended or gone, snapshot=snapshot, beat_age_s=age)
+    if sample.live.state not in (_abi.STATE_RUNNING, _abi.STATE_INIT):
+        return Status("unknown", f"its state is {sample.live.state}, which means nothing", snapshot=snapshot)
+    if snapshot:
+        return _snapshot(guest, region, sample, age)
+    if region.hosted:
+        return _hosted(guest, age)
+    return replace(_progress(guest, region, sample, limit), beat_age_s=age)
+
+
+def beat_age(region: "Region", live: _abi.HeaderLive) -> float | None:
+    """Seconds from the last heartbeat to the last timer interrupt: the beat is at least that old."""
+    if not live.beat_tsc or not live.tick_count:
+        return None
+    if live.tick_tsc <= live.beat_tsc:
+        return 0.0
+    span = region.clock.span_ns(live.tick_tsc - live.beat_tsc)
+    return None if span is None else span / 1e9
+
+
+def _sample(guest: "Guest", region: "Region") -> Sample:
+    if guest.live and guest.origin.refresh is not None:
+        guest.origin.refresh()
+    live = region.live()
+    current = [r.value for r in region.threads() if r.value.tid == live.current_tid and not r.torn]
+    usable = live.current_tid and len(current) == 1
+    return Sample(live, bool(current[0].flags & _abi.THREAD_FLAG_IDLE) if usable else None)
+
+
+def _ended(sample: Sample) -> str:
+    if sample.live.state == _abi.STATE_PANICKED:
+        return "panicked"
+    if sample.live.state == _abi.STATE_EXITED:
+        return f"exited with {sample.live.exit_code}"
+    return ""
+
+
+def _process_gone(guest: "Guest") -> str:
+    """Why its process can't run it any more, or ""."""
+    if guest.kind == "memory":
+        return "VMM gone: no process has this memory"
+    info = guest.origin.info
+    if info is None or procfs.start_time(info.pid) == info.process.start:
+        return ""
+    return "its process is gone" if guest.kind == "process" else "VMM gone"
+
+
+def _key(guest: "Guest", region: "Region") -> str:
+    info = guest.origin.info
+    where = f"{info.pid}.{info.process.start}" if info is not None else guest.origin.vmm
+    return f"{region.header.boot_id.hex()}@{where}"
+
+
+def _monitor(guest: "Guest") -> tuple[str | None, str | None]:
+    """(QMP's status, why there is none). Only asked when progress is in doubt: QMP has room for one."""
+    info = guest.origin.info
+    if info is None:
+        return None, None
+    if info.qmp is None:
+        return None, "whether the VMM paused it: no QMP socket"
+    try:
+        with qmp.opened(info.qmp) as connection:
+            return connection.status(), None
+    except NotOffered:
+        return None, "whether the VMM paused it: QMP in use"
+    except UniobsError as error:
+        return None, f"whether the VMM paused it: {error}"
+
+
+def _held(guest: "Guest") -> tuple[Status | None, tuple[str, ...]]:
+    """What the VMM says: a state of its own, or what couldn't be known."""
+    if guest.pid is not None and procfs.process_state(guest.pid) in ("T", "t"):
+        return Status("live", "paused: its process is stopped (SIGSTOP or a debugger)"), ()
+    said, why = _monitor(guest)
+    if said in QMP_DEAD:
+        return Status("dead", QMP_DEAD[said]), ()
+    if said in QMP_HELD:
+        return Status("live", "not started yet" if said == "prelaunch" else f"{said} by its VMM"), ()
+    return None, (why,) if why else ()
+
+
+def _progress(guest: "Guest", region: "Region", first: Sample, limit: float) -> Status:
+    """A running guest on a VMM: does its scheduler still pass?"""
+    if first.idle:
+        return Status("live", "idle")
+    key = _key(guest, region)
+    since = observed.observe(key, first.beat)
+    stuck = _stuck_by_ticks(region, first, HUNG_AFTER)
+    if limit <= 0 and stuck is None and observed.now() - since < HUNG_AFTER:
+        return Status("unknown", "running; whether it makes progress wasn't watched")
+    sample, waited = first, 0.0
+    while waited < limit:
+        time.sleep(STEP)
+        waited += STEP
+        sample = _sample(guest, region)
+        if ended := _ended(sample):
+            return Status("dead", ended)
+        if sample.beat != first.beat:
+            observed.observe(key, sample.beat)
+            return Status("live", "idle" if sample.idle else "running")
+        if waited >= GLANCE and (gone := _process_gone(guest)):
+            return Status("dead", gone)
+        ticking = sample.live.tick_count != first.live.tick_count
+        stuck = _stuck_by_ticks(region, sample, HUNG_AFTER) if ticking else None
+        if waited >= GLANCE and (stuck is not None or observed.now() - since >= max(limit, HUNG_AFTER)):
+            break
+    held, unknown = _held(guest)
+    if held is not None:
+        return held
+    watched = observed.now() - observed.observe(key, sample.beat)
+    lasted = max(watched, stuck or 0.0)
+    if lasted < min(limit, HUNG_AFTER) or (limit <= 0 and lasted < HUNG_AFTER):
+        return Status(
+            "unknown", f"no progress for {lasted:.1f} s: too short to tell", lasted, unknown=unknown
+        )
+    return Status("hung", "no progress", round(lasted, 3), unknown=unknown)
+
+
+def _stuck_by_ticks(region: "Region", sample: Sample, limit: float) -> float | None:
+    """The guest's own clock may prove it at once: timer interrupts went on long after the last pass."""
+    age = beat_age(region, sample.live)
+    return age if age is not None and age >= limit else None
+
+
+def _snapshot(guest: "Guest", region: "Region", sample: Sample, age: float | None) -> Status:
+    if region.hosted:
+        return Status("live", "running when the core was taken", snapshot=True)
+    if sample.idle:
+        return Status("live", "idle", snapshot=True, beat_age_s=age)
+    if age is not None and age >= HUNG_AFTER:
+        return Status("hung", "no progress", age, True, age)
+    return Status(
+        "unknown",
+        "busy when it was taken; one moment doesn't show progress",
+        snapshot=True,
+        beat_age_s=age,
+        unknown=("whether it made progress",),
+    )
+
+
+def _hosted(guest: "Guest", age: float | None) -> Status:
+    """Linux schedules a hosted guest: what its threads do there is what can be said."""
+    states = procfs.thread_states(guest.pid) if guest.pid is not None else []
+    if states and all(state in ("T", "t") for state in states):
+        return Status("live", "paused: its process is stopped (SIGSTOP or a debugger)", beat_age_s=age)
+    return Status("live", "running" if any(state in "RD" for state in states) else "idle", beat_age_s=age)
+
+
+def _without_region(guest: "Guest", gone: str) -> Status:
+    if gone:
+        return Status("dead", gone, snapshot=not guest.live)
+    unknown = ("progress: no region, so no heartbeat",)
+    if not guest.live:
+        return Status("unknown", "no region in it", snapshot=True, unknown=unknown)
+    held, why = _held(guest)
+    if held is not None:
+        return replace(held, unknown=unknown)
+    try:
+        if all(registers.get("halted") for registers in guest.registers()):
+            return Status("live", "idle (hlt)", unknown=unknown)
+    except UniobsError:
+        pass
+    return Status("unknown", "no region, so no heartbeat", unknown=why)
