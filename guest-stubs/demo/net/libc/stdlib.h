@@ -1,0 +1,2 @@
+/* stdlib.h - for lwIP, which includes libc's name. */
+#include "kstring.h"

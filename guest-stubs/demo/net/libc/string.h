@@ -1,0 +1,2 @@
+/* string.h - for lwIP, which includes libc's name. */
+#include "kstring.h"

@@ -1,0 +1,27 @@
+/* net.h - lwIP on the network card, and its sockets shown in the region. */
+#ifndef DEMO_NET_H
+#define DEMO_NET_H
+
+#include "kernel.h"
+
+struct netconn;
+
+/* Who holds a connection: the system-call layer knows. fd -1 = no descriptor. unread: bytes it took from
+ * lwIP that the program hasn't read yet. */
+struct net_owner { int fd; uint32_t tid; uint32_t unread; };
+extern void (*net_owner_of)(const struct netconn *conn, struct net_owner *out);
+
+/* Start lwIP and the interface; returns when packets flow, false when there is no card. */
+bool net_init(void);
+/* Run fn in the tcpip thread, between two messages; doesn't wait for it. */
+bool net_call(void (*fn)(void *), void *arg);
+/* Have the socket rows rewritten, after descriptors changed hands. */
+void net_refresh(void);
+
+/* In the tcpip thread only: take received packets and bring the region's rows up to date. */
+void net_settle(void);
+void net_mark_tcpip_thread(void);
+void sockets_sync(void);
+void sockets_dump(void);
+
+#endif
