@@ -45,7 +45,7 @@ class Module:
     ) -> "Module":
         """From an ELF file. ``debug`` names a separate debug file; without it, the usual places are tried.
 
-        Raises NoSuchTarget, AccessDenied, BadFormat, NotOffered; ImageMismatch: ``debug`` is of another image.
+        Raises NoSuchTarget, AccessDenied, BadFormat, NotOffered; ImageMismatch: ``debug`` is another's.
         """
         elf = Elf(path)
         if debug is not None:

@@ -1,0 +1,35 @@
+"""gdb as the oracle: runs a program to its end by signal, writes its core, and tells every thread's frames."""
+
+import json
+import subprocess
+from pathlib import Path
+
+_SCRIPT = """
+import gdb, json
+gdb.execute("set pagination off"); gdb.execute("set confirm off"); gdb.execute("set debuginfod enabled off")
+gdb.execute("set backtrace past-main on"); gdb.execute("handle SIGSEGV nostop noprint pass")
+gdb.execute("run >/dev/null")
+gdb.execute("gcore %(core)s")
+out = {}
+for thread in gdb.selected_inferior().threads():
+    thread.switch()
+    frame, rows = gdb.newest_frame(), []
+    while frame is not None:
+        sal = frame.find_sal()
+        rows.append([frame.pc(), frame.name(), sal.line or None, frame.type() == gdb.INLINE_FRAME])
+        frame = frame.older()
+    out[thread.ptid[1]] = rows
+open("%(answer)s", "w").write(json.dumps(out))
+gdb.execute("kill")
+"""
+
+
+def run(program: Path, folder: Path) -> tuple[Path, dict[int, list[tuple[int, str | None, int | None, bool]]]]:
+    """(core file, {tid: [(pc, function, line, inlined)]})."""
+    core, answer, script = folder / "core", folder / "gdb.json", folder / "stacks.py"
+    script.write_text(_SCRIPT % {"core": core, "answer": answer})
+    command = ["gdb", "-q", "-nx", "-batch", "-x", str(script), str(program)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+    if not answer.exists():
+        raise RuntimeError(done.stdout + done.stderr)
+    return core, {int(tid): [tuple(row) for row in rows] for tid, rows in json.loads(answer.read_text()).items()}

@@ -1,0 +1,65 @@
+"""Does a call instruction end right before an address? What tells a return address from any other number."""
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from uniobs.image.module import Module
+
+_LONGEST: Final = 16  # bytes before the address that are looked at
+_LARGEST: Final = 1 << 16  # functions up to this size are disassembled from their start
+
+
+def _length(code: bytes, at: int) -> int:
+    """The length of `FF /2` and its operand at ``at``, or 0 when it's another instruction."""
+    if at + 1 >= len(code) or code[at] != 0xFF:
+        return 0
+    modrm = code[at + 1]
+    if modrm >> 3 & 7 != 2:
+        return 0
+    mode, base = modrm >> 6, modrm & 7
+    if mode == 3:
+        return 2
+    length = 2
+    if base == 4:
+        if at + 2 >= len(code):
+            return 0
+        length = 3
+        if mode == 0 and code[at + 2] & 7 == 5:
+            return 7
+    elif mode == 0 and base == 5:
+        return 6
+    return length + (0, 1, 4)[mode]
+
+
+def ends_with_call(code: bytes) -> bool:
+    """Whether the bytes may end with a call: E8 rel32, or FF /2 in any of its lengths."""
+    if len(code) >= 5 and code[-5] == 0xE8:
+        return True
+    return any(_length(code, len(code) - size) == size for size in range(2, min(7, len(code)) + 1))
+
+
+def follows_call(module: "Module", address: int) -> bool | None:
+    """By the image's bytes; None when the image doesn't carry the text there."""
+    code = module.text(address - _LONGEST, _LONGEST)
+    if len(code) < _LONGEST:
+        code = module.text(address - 7, 7) or module.text(address - 5, 5)
+    if not code:
+        return None
+    return ends_with_call(code)
+
+
+def surely_follows_call(module: "Module", address: int) -> bool:
+    """As follows_call, and the call is one when its function is disassembled from its start."""
+    if not follows_call(module, address):
+        return False
+    function = module.function(address - 1)
+    if function is None or address - function[1] > _LARGEST:
+        return True
+    import capstone
+
+    decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+    code = module.text(function[1], address - function[1])
+    last, end = "", function[1]
+    for start, size, mnemonic, _ in decoder.disasm_lite(code, function[1]):
+        last, end = mnemonic, start + size
+    return end != address or last in ("call", "lcall")

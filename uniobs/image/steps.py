@@ -1,0 +1,261 @@
+"""One step of unwinding: from a frame's registers to its caller's, by CFI, frame pointer or scanning."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from uniobs.errors import UnknownMemory
+from uniobs.image.calls import follows_call, surely_follows_call
+from uniobs.image.dwarf.expr import evaluate
+
+if TYPE_CHECKING:
+    from uniobs.image.dwarf.cfa import Rule, Rules
+    from uniobs.image.module import Module
+    from uniobs.memory.base import AddressSpace
+    from uniobs.model.guest import Trust
+
+NAMES: Final = (
+    "rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp",
+    "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rip",
+)  # fmt: skip
+RBP, RSP, RIP = 6, 7, 16
+_SAVED: Final = (3, 6, 12, 13, 14, 15)  # callee-saved: unchanged unless the table says otherwise
+_MASK: Final = (1 << 64) - 1
+_PAGE: Final = 4096
+_REACH: Final = 8 << 20  # the furthest a frame pointer may be from rsp when the stack's bounds aren't known
+_SCANNED: Final = 1 << 15  # bytes of stack that one scan looks at
+
+
+class End(Exception):
+    """The walk ends here; ``note`` says why, None when this is the stack's proper end."""
+
+    def __init__(self, note: str | None = None) -> None:
+        super().__init__(note)
+        self.note = note
+
+
+@dataclass(slots=True)
+class Place:
+    """A frame before it has names. ``registers`` by DWARF number; missing ones are unknown."""
+
+    pc: int
+    registers: dict[int, int]
+    trust: "Trust"
+    exact: bool  # pc is the instruction itself, not a return address
+    cfa: int | None = None
+
+    @property
+    def lookup(self) -> int:
+        return self.pc if self.exact else self.pc - 1
+
+
+class StackReader:
+    """Reads of an address space, a page at a time."""
+
+    def __init__(self, space: "AddressSpace") -> None:
+        self._space = space
+        self._pages: dict[int, bytes | None] = {}
+
+    def read(self, address: int, size: int) -> bytes:
+        page, at = address & -_PAGE, address & (_PAGE - 1)
+        if at + size <= _PAGE:
+            data = self._pages.get(page)
+            if data is None and page not in self._pages:
+                data = self._fill(page)
+            if data is not None:
+                return data[at : at + size]
+        if not 0 <= address <= _MASK - size:
+            raise UnknownMemory(address, size, "no address")
+        return self._space.read(address, size)
+
+    def _fill(self, page: int) -> bytes | None:
+        if len(self._pages) >= 4096:
+            self._pages.clear()
+        try:
+            data = self._space.read(page, _PAGE)
+        except UnknownMemory:
+            self._pages[page] = None
+            return None
+        self._pages[page] = data
+        return data
+
+    def word(self, address: int) -> int:
+        return int.from_bytes(self.read(address & _MASK, 8), "little")
+
+
+class Stepper:
+    def __init__(
+        self, modules: "Sequence[Module]", space: "AddressSpace", stack: tuple[int, int] | None
+    ) -> None:
+        self._modules = modules
+        self._memory = StackReader(space)
+        self._stack = stack
+        self._scanned = False
+        self._known: dict[int, bool | None] = {}
+
+    def module(self, pc: int) -> "Module | None":
+        for module in self._modules:
+            if module.holds(pc):
+                return module
+        return None
+
+    def is_return(self, pc: int) -> bool | None:
+        """Whether ``pc`` follows a call in known code. None: the text isn't at hand."""
+        if pc not in self._known:
+            module = self.module(pc - 1)
+            self._known[pc] = False if module is None else follows_call(module, pc)
+        return self._known[pc]
+
+    def step(self, place: Place, first: bool) -> Place:
+        """The caller of ``place``. Raises End."""
+        module = self.module(place.lookup)
+        if module is None:
+            caller = self._returned(place)
+            if caller is not None:
+                return caller
+        else:
+            rules = module.cfi(place.lookup)
+            if rules is not None:
+                caller = self._by_cfi(place, rules, module)
+                if caller is not None:
+                    return caller
+        caller = self._by_frame_pointer(place, first)
+        return caller if caller is not None else self._by_scan(place)
+
+    def _returned(self, place: Place) -> Place | None:
+        """A jump out of all code: whoever called left its return address on top of the stack."""
+        sp = place.registers.get(RSP)
+        if sp is None:
+            return None
+        try:
+            pc = self._memory.word(sp)
+        except UnknownMemory:
+            return None
+        if not self.is_return(pc):
+            return None
+        registers = {n: v for n, v in place.registers.items() if n in _SAVED}
+        registers[RSP] = sp + 8
+        place.cfa = sp + 8
+        return Place(pc, registers, "scan" if self._scanned else "return-address", False)
+
+    def _by_cfi(self, place: Place, rules: "Rules", module: "Module") -> Place | None:
+        """None when a register that the table needs isn't known."""
+        registers = place.registers
+        old = registers | {RIP: place.pc}
+        try:
+            if isinstance(rules.cfa, bytes):
+                cfa = evaluate(rules.cfa, old, self._memory.read, [])
+            else:
+                cfa = (old[rules.cfa[0]] + rules.cfa[1]) & _MASK
+        except (KeyError, ValueError, IndexError):
+            return None
+        except UnknownMemory as error:
+            raise End(f"the stack isn't held at {error.address:#x}") from error
+        place.cfa = cfa
+        sp = registers.get(RSP)
+        if not rules.signal and sp is not None and cfa <= sp:
+            raise End(f"the stack doesn't ascend: {cfa:#x} follows {sp:#x}")
+        found: dict[int, int] = {
+            n: registers[n] for n in _SAVED if n in registers and n not in rules.registers
+        }
+        found[RSP] = cfa
+        for number, rule in rules.registers.items():
+            value = self._restore(number, rule, cfa, old, rules)
+            if value is not None:
+                found[number] = value
+        column = rules.return_column
+        if rules.registers.get(column, ("undefined", 0))[0] == "undefined":
+            raise End
+        pc = found.pop(column, None)
+        if pc is None:
+            raise End(f"the return address at {cfa - 8:#x} isn't held")
+        if pc == 0 and not rules.signal:
+            raise End
+        exact = rules.signal or self._check(pc, cfa)
+        return Place(pc, found, "scan" if self._scanned else "cfi", exact)
+
+    def _check(self, pc: int, cfa: int) -> bool:
+        """Raise End when ``pc`` can't be a return address. True: it is an instruction's own address."""
+        if self.is_return(pc) is not False:
+            return False
+        module = self.module(pc)
+        if module is None and self.module(pc - 1) is None:
+            raise End(f"the return address {pc:#x} at {cfa - 8:#x} is in no known code")
+        if module is not None:
+            function = module.function(pc)
+            if function is not None and function[1] == pc:
+                return True  # made by hand: a thread's first frame returns to its exit
+            rules = module.cfi(pc)
+            if rules is not None and rules.signal:
+                return True  # the kernel pushed it, no call did
+        raise End(f"the return address {pc:#x} at {cfa - 8:#x} follows no call: overwritten?")
+
+    def _restore(
+        self, number: int, rule: "Rule", cfa: int, old: dict[int, int], rules: "Rules"
+    ) -> int | None:
+        how, operand = rule
+        try:
+            if isinstance(operand, bytes):
+                value = evaluate(operand, old, self._memory.read, [cfa])
+                return self._memory.word(value) if how == "expr" else value
+            if how == "offset":
+                return self._memory.word(cfa + operand)
+            if how == "val_offset":
+                return (cfa + operand) & _MASK
+            if how == "register":
+                return old.get(operand)
+            return old.get(number) if how == "same" else None
+        except (UnknownMemory, KeyError, ValueError, IndexError):
+            return None
+
+    def _limits(self, sp: int) -> tuple[int, int]:
+        if self._stack is not None and self._stack[0] <= sp <= self._stack[1]:
+            return sp, self._stack[1]
+        return sp, sp + _REACH
+
+    def _by_frame_pointer(self, place: Place, first: bool) -> Place | None:
+        rbp, sp = place.registers.get(RBP), place.registers.get(RSP)
+        if rbp is None or sp is None:
+            return None
+        if rbp == 0:
+            if first:
+                return None
+            raise End("the frame pointer is 0")
+        low, high = self._limits(sp)
+        if rbp % 8 or not low <= rbp <= high - 16:
+            return None
+        try:
+            saved, pc = self._memory.word(rbp), self._memory.word(rbp + 8)
+        except UnknownMemory:
+            return None
+        module = self.module(pc - 1)
+        if not self.is_return(pc) or module is None or module.differs(pc - 1):
+            return None
+        registers = {RSP: rbp + 16}
+        if saved == 0 or (saved > rbp and saved % 8 == 0 and saved <= high):
+            registers[RBP] = saved
+        place.cfa = rbp + 16
+        return Place(pc, registers, "scan" if self._scanned else "frame-pointer", False)
+
+    def _by_scan(self, place: Place) -> Place:
+        sp = place.registers.get(RSP)
+        if sp is None:
+            raise End("the stack pointer isn't known")
+        low, high = self._limits(sp)
+        for address in range((low + 7) & -8, min(high - 7, low + _SCANNED), 8):
+            try:
+                pc = self._memory.word(address)
+            except UnknownMemory as error:
+                raise End(f"the stack isn't held at {address:#x}") from error
+            if not self.is_return(pc):
+                continue
+            module = self.module(pc - 1)
+            if module is None or module.differs(pc - 1) or not surely_follows_call(module, pc):
+                continue
+            registers = {RSP: address + 8}
+            rbp = place.registers.get(RBP)
+            if rbp is not None and rbp > address:
+                registers[RBP] = rbp
+            self._scanned = True
+            return Place(pc, registers, "scan", False)
+        raise End("no call table, no frame pointer and no return address on the stack lead further")

@@ -1,0 +1,84 @@
+"""Known images, remembered by build-id and by the hash of their text: an image is named once."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from uniobs.errors import UniobsError
+
+if TYPE_CHECKING:
+    from uniobs.image.module import Module
+
+
+def directory() -> Path:
+    """$XDG_CACHE_HOME/uniobs/images, or below ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    root = Path(base) if base.startswith("/") else Path(os.path.expanduser("~")) / ".cache"
+    return root / "uniobs" / "images"
+
+
+def _entry(identity: str) -> Path | None:
+    if not 8 <= len(identity) <= 128 or not all(c in "0123456789abcdef" for c in identity):
+        return None
+    return directory() / f"{identity}.json"
+
+
+def remember(module: "Module") -> bool:
+    """Keep where the image lies. False when the cache can't be written: nothing depends on it."""
+    row = {"path": str(module.path.resolve()), "debug": None}
+    if module.debug is not None:
+        row["debug"] = str(module.debug.path.resolve())
+    text = json.dumps(row)
+    for identity in (module.build_id, module.text_sha):
+        entry = _entry(identity) if identity else None
+        if entry is None:
+            continue
+        try:
+            if entry.is_file() and entry.read_text("utf-8", "replace") == text:
+                continue
+            entry.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with tempfile.NamedTemporaryFile("w", dir=entry.parent, delete=False, encoding="utf-8") as file:
+                try:
+                    file.write(text)
+                    file.flush()
+                    os.replace(file.name, entry)
+                except OSError:
+                    os.unlink(file.name)
+                    raise
+        except OSError:
+            return False
+    return True
+
+
+def find(identity: str) -> Path | None:
+    """The image of a build-id or text hash (hex), if its file is still there and still that image."""
+    module = recall(identity)
+    return module.path if module else None
+
+
+def recall(identity: str, bias: int = 0) -> "Module | None":
+    """The image itself, with the debug file it was last seen with."""
+    from uniobs.image.module import Module
+
+    identity = identity.lower()
+    entry = _entry(identity)
+    if entry is None:
+        return None
+    try:
+        row = json.loads(entry.read_bytes()[:65536])
+    except (OSError, ValueError):
+        return None
+    if not isinstance(row, dict) or not isinstance(row.get("path"), str):
+        return None
+    debug = row.get("debug")
+    try:
+        try:
+            module = Module.load(row["path"], bias, debug if isinstance(debug, str) else None)
+        except UniobsError:
+            module = Module.load(row["path"], bias)
+        same = identity in (module.build_id, module.text_sha)
+    except (UniobsError, ValueError):
+        return None
+    return module if same else None
