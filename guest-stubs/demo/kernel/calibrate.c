@@ -21,36 +21,55 @@ static uint32_t from_cpuid(void)
 	return (uint32_t)((uint64_t)r.c * r.b / r.a / 1000);
 }
 
-/* Channel 2, gated by port 0x61, counts PIT_COUNT down once; 0 when there is no PIT. */
+static uint32_t pit_count(void)
+{
+	uint32_t low;
+
+	outb(0x43, 0); /* latch channel 0 */
+	low = inb(0x40);
+	return low | (uint32_t)inb(0x40) << 8;
+}
+
+/* Channel 0 counts down from 65535, its interrupt masked; 0 when there is no PIT. (Channel 2 would need
+ * port 0x61, which microvm hasn't.) */
 static uint32_t from_pit(void)
 {
-	uint64_t begin, end, spins = 0;
+	uint64_t begin, end;
+	uint32_t first, last, still = 0;
 
-	outb(0x61, (inb(0x61) & 0xfc) | 1);
-	outb(0x43, 0xb0);
-	outb(0x42, PIT_COUNT & 0xff);
-	outb(0x42, PIT_COUNT >> 8);
-	begin = rdtsc();
-	if (inb(0x61) & 0x20)
-		return 0;
-	while (!(inb(0x61) & 0x20))
-		if (++spins > 10000000)
+	outb(0x43, 0x30);
+	outb(0x40, 0xff);
+	outb(0x40, 0xff);
+	first = last = pit_count();
+	begin = end = rdtsc();
+	while (first - last < PIT_COUNT) {
+		uint32_t now = pit_count();
+
+		still = now == last ? still + 1 : 0;
+		if (now > last || still > 10000)
 			return 0;
-	end = rdtsc();
-	return (uint32_t)((end - begin) * PIT_HZ / PIT_COUNT / 1000);
+		last = now;
+		end = rdtsc();
+	}
+	return (uint32_t)((end - begin) * PIT_HZ / (first - last) / 1000);
+}
+
+static uint32_t median(uint32_t a, uint32_t b, uint32_t c)
+{
+	if (a > b)
+		return b > c ? b : a < c ? a : c;
+	return a > c ? a : b < c ? b : c;
 }
 
 uint32_t calibrate_tsc(void)
 {
-	uint32_t khz = from_cpuid(), best = 0;
+	uint32_t khz = from_cpuid(), k[3];
 
 	if (khz != 0)
 		return khz;
-	/* A delay of the host can only make an interval longer: the shortest of three is the best. */
-	for (int i = 0; i < 3; i++) {
-		khz = from_pit();
-		if (khz != 0 && (best == 0 || khz < best))
-			best = khz;
-	}
-	return best != 0 ? best : 1000000;
+	/* A delay of the host between the two readings spoils one of them: the middle one of three. */
+	for (int i = 0; i < 3; i++)
+		k[i] = from_pit();
+	khz = median(k[0], k[1], k[2]);
+	return khz != 0 ? khz : 1000000;
 }
