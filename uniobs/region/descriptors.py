@@ -61,6 +61,20 @@ class Descriptors:
             found = self._known.get(event_id)
         return found
 
+    def arities(self) -> dict[int, int]:
+        """By pair: 1 + the highest position that an argument of either half has."""
+        out: dict[int, int] = {}
+        for found in self._known.values():
+            carried = found.args[2:] if found.phase == "exit" else found.args
+            if found.pair:
+                highest = max((arg.pos + 1 for arg in carried), default=0)
+                out[found.pair] = max(highest, out.get(found.pair, 0))
+        return out
+
+    def names(self, category: str = "syscall") -> list[str]:
+        """Events of a category, by name."""
+        return sorted({found.name for found in self._known.values() if found.category == category})
+
     def _load(self) -> None:
         by_id = {row.index: row.value for row in self._region.events() if row.value.id == row.index}
         known = dict(RESERVED)

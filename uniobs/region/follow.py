@@ -93,6 +93,10 @@ class TraceFollow:
         out, self._held = self._held, []
         return out
 
+    def arities(self) -> dict[int, int]:
+        """How many arguments each call has, by Event.pair: those of its entry and those that it fills in."""
+        return self._descriptors.arities()
+
     def _bound(self) -> int | None:
         """The time until which no ring can give another event; None: for ever."""
         if len(self.rings) < 2 or self._region.settled:
