@@ -1,12 +1,6 @@
 """What every test shares. Helpers are in tests/support."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "guest-stubs" / "demo"))  # boot.py
 
 
 @pytest.fixture(autouse=True)
