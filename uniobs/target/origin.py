@@ -2,11 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from uniobs.errors import NotOffered
 from uniobs.memory.base import Memory
 from uniobs.model.guest import Registers
 from uniobs.target.discovery import GuestInfo
+
+
+class MappedImage(NamedTuple):
+    """A file mapped in a hosted guest: its first byte lies at ``start``."""
+
+    path: str
+    start: int
 
 
 def no_registers() -> Sequence[Registers]:
@@ -28,6 +36,7 @@ class Origin:
     info: GuestInfo | None = None
     image_hint: str | None = None  # a path that may be the image; proven before it's used
     thread_registers: dict[int, Registers] = field(default_factory=dict)  # by os_tid: cores of hosted guests
+    mapped_images: tuple[MappedImage, ...] = ()  # shared libraries of hosted guests, to be proven
     identity: bool = False  # virtual = physical for certain (hosted)
     refresh: Callable[[], None] | None = None
     notices: tuple[str, ...] = ()

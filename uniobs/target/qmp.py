@@ -62,8 +62,8 @@ class Qmp:
             if answer.get("id") != self._id:
                 continue  # an event, or the answer to what timed out before
             if "error" in answer:
-                error = answer["error"]
-                text = error.get("desc") if isinstance(error, dict) else None
+                refusal = answer["error"]
+                text = refusal.get("desc") if isinstance(refusal, dict) else None
                 raise TargetError(f"QMP {command}: {text or 'refused'}")
             return answer.get("return")
         raise TargetError(f"QMP {command}: no answer within {timeout:g} s")

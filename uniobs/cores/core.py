@@ -1,0 +1,34 @@
+"""What every core format gives."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from uniobs.memory.file import FileMemory
+from uniobs.model.guest import Registers
+
+
+class MappedFile(NamedTuple):
+    """A file that was mapped in a process (NT_FILE): [start, end) is ``path`` from ``offset``."""
+
+    start: int
+    end: int
+    offset: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """``registers``: one a vCPU; ``threads``: by the host's thread id (hosted guests).
+
+    ``memory`` owns the file's descriptor: close it.
+    """
+
+    kind: str  # "qemu-elf", "linux-elf", "raw"
+    path: str
+    memory: FileMemory
+    registers: tuple[Registers, ...] = ()
+    threads: dict[int, Registers] = field(default_factory=dict)
+    files: tuple[MappedFile, ...] = ()
+    auxv: dict[int, int] = field(default_factory=dict)
+    region: int | None = None  # its physical address, when finding the layout meant finding it
+    notices: tuple[str, ...] = ()

@@ -1,0 +1,63 @@
+"""QEMU's dump-guest-memory as ELF, paging:false: guest-physical memory and a note a vCPU.
+
+Source: dump/dump.c and target/i386/arch_dump.c of QEMU.
+"""
+
+import struct
+
+from uniobs.cores.core import Core
+from uniobs.cores.elf import PT_LOAD, ElfCore, Note
+from uniobs.errors import BadFormat
+from uniobs.memory.file import FileMemory
+from uniobs.model.guest import Registers
+
+VERSION = 1
+SIZE = 432  # without kernel_gs_base, which later versions append
+_GENERAL = "rax rbx rcx rdx rsi rdi rsp rbp r8 r9 r10 r11 r12 r13 r14 r15 rip rflags"
+GENERAL = _GENERAL.split()
+_SEGMENTS = "cs ds es fs gs ss ldt tr gdt idt"
+SEGMENTS = _SEGMENTS.split()
+CONTROL = 392
+CPUS_MAX = 4096
+
+
+def is_qemu(notes: list[Note]) -> bool:
+    return any(note.name == "QEMU" and note.type == 0 for note in notes)
+
+
+def read(elf: ElfCore, notes: list[Note]) -> Core:
+    """Raises BadFormat, for paging:true cores among others."""
+    loads = [segment for segment in elf.segments if segment.type == PT_LOAD]
+    by_vaddr = any(load.vaddr for load in loads)  # Cloud Hypervisor leaves p_vaddr at 0
+    if any((by_vaddr and load.vaddr != load.paddr) or load.filesz != load.memsz for load in loads):
+        raise BadFormat(
+            f"{elf.path}: taken with paging:true, which QEMU writes wrong; take one with "
+            "dump-guest-memory paging=false (uniobs core take does)"
+        )
+    registers: list[Registers] = []
+    for note in notes:
+        if note.name == "QEMU" and note.type == 0:
+            registers.append(_registers(elf.path, note.data, len(registers)))
+    if len(registers) > CPUS_MAX:
+        raise BadFormat(f"{elf.path}: {len(registers)} vCPUs")
+    memory = FileMemory(elf.fd, elf.blocks(physical=True))
+    notices = (f"{elf.path} is cut short: {elf.missing} bytes of memory are missing",) if elf.missing else ()
+    return Core("qemu-elf", elf.path, memory, tuple(registers), notices=notices)
+
+
+def _registers(path: str, data: bytes, cpu: int) -> Registers:
+    if len(data) < SIZE:
+        raise BadFormat(f"{path}: a QEMU note of {len(data)} bytes")
+    version, size = struct.unpack_from("<II", data)
+    if version != VERSION or size < SIZE:
+        raise BadFormat(f"{path}: a QEMU note of version {version} and size {size}")
+    values = dict(zip(GENERAL, struct.unpack_from("<18Q", data, 8), strict=True))
+    at = 8 + 8 * len(GENERAL)
+    for name in SEGMENTS:
+        selector, _, _, _, base = struct.unpack_from("<IIIIQ", data, at)
+        values[name], values[f"{name}_base"] = selector, base
+        at += 24
+    for index, value in enumerate(struct.unpack_from("<5Q", data, CONTROL)):
+        if index != 1:  # there is no CR1
+            values[f"cr{index}"] = value
+    return Registers(values, "core note", cpu)

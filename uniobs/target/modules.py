@@ -1,0 +1,109 @@
+"""Which images are in a guest's memory: named, remembered or started from; each proven before it's used."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from uniobs.errors import BadFormat, ImageMismatch, Incomplete, UniobsError
+
+if TYPE_CHECKING:
+    from uniobs.image.module import Module
+    from uniobs.target.guest import Guest
+
+MODULES_MAX = 64
+
+
+def find_modules(guest: "Guest") -> "tuple[Module, ...]":
+    """Raises ImageMismatch or Incomplete for an image that the user named and that can't be proven."""
+    if guest.images:
+        return tuple(_named(guest, path) for path in guest.images) + _libraries(guest)
+    try:
+        guest.space  # noqa: B018  without it nothing can be compared
+    except UniobsError as error:
+        guest.notices.append(f"no image: {error}")
+        return ()
+    for module in _candidates(guest):
+        try:
+            if _accept(guest, module):
+                _remember(module)
+                return (module, *_libraries(guest))
+        except ImageMismatch as error:
+            guest.notices.append(f"{error}: name the right one with --image")
+        except (BadFormat, Incomplete) as error:
+            guest.notices.append(str(error))
+    return _libraries(guest)
+
+
+def bias_of(guest: "Guest") -> int:
+    """Run-time minus link address of the guest's image, as its region states it."""
+    with suppress(BadFormat):
+        if guest.region is not None:
+            return guest.region.header.image_bias
+    return 0
+
+
+def _named(guest: "Guest", path: str) -> "Module":
+    from uniobs.image.module import Module
+
+    module = Module.load(path, bias_of(guest))
+    if not _accept(guest, module):
+        note = module.proof.note if module.proof is not None else "its text isn't in this memory"
+        raise Incomplete(f"{path}: {note}")
+    _remember(module)
+    return module
+
+
+def _accept(guest: "Guest", module: "Module") -> bool:
+    """Whether its text was found in memory, or at least (a Linux core holds no file's text) its build-id."""
+    proof = module.prove(guest.space)
+    if (proof.proven or proof.build_id) and proof.note:
+        guest.notices.append(f"{module.name}: {proof.note}")
+    return bool(proof.proven or proof.build_id)
+
+
+def _remember(module: "Module") -> None:
+    from uniobs.image import store
+
+    if not str(module.path).startswith("/proc/"):
+        store.remember(module)
+
+
+def _candidates(guest: "Guest") -> "Iterable[Module]":
+    """The file the guest was started from, then what is remembered under the build-id it states."""
+    from uniobs.image import store
+    from uniobs.image.module import Module
+
+    bias = bias_of(guest)
+    if guest.origin.image_hint is not None:
+        try:
+            yield Module.load(guest.origin.image_hint, bias)
+        except UniobsError as error:
+            guest.notices.append(f"the image isn't readable: {error}")
+    with suppress(BadFormat):
+        region = guest.region
+        if region is not None and region.image_id:
+            module = store.recall(region.image_id.hex(), bias)
+            if module is not None:
+                yield module
+
+
+def _libraries(guest: "Guest") -> "tuple[Module, ...]":
+    """A hosted guest's shared libraries, as far as their files are still those in memory."""
+    from uniobs.image.module import Module
+
+    found: list[Module] = []
+    for mapped in guest.origin.mapped_images[:MODULES_MAX]:
+        try:
+            module = Module.load(mapped.path)
+            module.bias = mapped.start - min(low & ~0xFFF for low, _ in segments(module))
+            proof = module.prove(guest.space)
+        except (UniobsError, ValueError):
+            continue
+        if proof.proven or proof.build_id:
+            found.append(module)
+    return tuple(found)
+
+
+def segments(module: "Module") -> list[tuple[int, int]]:
+    """(link address, size) of what is loaded; raises ValueError via min() when nothing is."""
+    return [(segment.vaddr, segment.memsz) for segment in module.elf.segments if segment.type == 1]
