@@ -8,7 +8,7 @@ from typing import Any
 from uniobs.cli import output, render
 from uniobs.cli.args import split_target
 from uniobs.cli.output import Output
-from uniobs.errors import EXIT_INCOMPLETE, EXIT_OK, UniobsError, UsageError
+from uniobs.errors import EXIT_INCOMPLETE, EXIT_OK, OutputError, UniobsError, UsageError
 from uniobs.model import registry
 from uniobs.model.view import Table
 
@@ -30,6 +30,23 @@ def opened(options: argparse.Namespace, out: Output) -> Iterator[tuple[Any, list
         say_notices(target, out)
     finally:
         target.close()
+
+
+@contextmanager
+def redirected(out: Output, path: str | None) -> Iterator[None]:
+    """Data goes to a file for a while (-o FILE). Raises OutputError."""
+    if path is None:
+        yield
+        return
+    before = out.stdout
+    try:
+        with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
+            out.stdout = file
+            yield
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror}") from error
+    finally:
+        out.stdout = before
 
 
 def only_guest() -> str:

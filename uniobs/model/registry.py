@@ -8,6 +8,7 @@ from uniobs.errors import UniobsError
 VIEWS = "uniobs.views"
 WALKERS = "uniobs.walkers"
 VERDICTS = "uniobs.verdicts"
+STREAMS = "uniobs.streams"
 
 
 def names(group: str) -> list[str]:

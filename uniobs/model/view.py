@@ -74,6 +74,33 @@ class Follow(Protocol):
     def poll(self) -> "Sequence[Any]":
         """New items, oldest first; the first call gives what is in the ring. Raises TargetGone."""
 
+    def flush(self) -> "Sequence[Any]":
+        """What was held back because an earlier one might still come."""
+
+    def seek_end(self) -> None:
+        """Before the first poll: begin with what comes from now on."""
+
+
+class Stream(Protocol):
+    """A ring's items as a tool's lines: made by the object behind an entry point ``uniobs.streams``,
+    called as factory(target, **options). Lines aren't made safe for a terminal yet."""
+
+    question: str  # what the walker is asked: "trace", "packets", "log"
+    unit: str  # what one item is called: "call", "packet", "line"
+
+    def feed(self, items: "Sequence[Any]") -> list[str]: ...
+
+    def feed_json(self, items: "Sequence[Any]") -> "list[dict[str, Any]]": ...
+
+    def close(self) -> list[str]:
+        """What is still open, and a closing table."""
+
+    def shown(self) -> int:
+        """How many items were shown; -c ends a follow by it."""
+
+    def closing(self, follow: Follow) -> list[str]:
+        """The tool's closing lines, for stderr."""
+
 
 class Walker(Protocol):
     """Answers questions about one kind of guest. A method whose name isn't in ``answers`` raises NotOffered."""

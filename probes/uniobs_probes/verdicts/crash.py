@@ -6,7 +6,7 @@ from uniobs.errors import NotOffered
 from uniobs.model.guest import Panic, Stack, Thread, Verdict
 from uniobs.model.text import span_text
 
-from uniobs_probes.verdicts import _fault
+from uniobs.model import fault
 from uniobs_probes.verdicts._place import answer, died_at, short_spot, spot, thread_name
 from uniobs_probes.verdicts._sites import heap_line, site_lines
 
@@ -32,7 +32,7 @@ def _verdict(target: Any, panic: Panic) -> Verdict:
     stack = target.stack(thread) if thread is not None else Stack(0, error="no thread is named")
     frame = died_at(stack)
     lines = [f"thread    {thread_name(thread, panic.tid)}" + (f" (tid {panic.tid})" if panic.tid else "")]
-    lines.append(f"cause     {_fault.cause(panic)}")
+    lines.append(f"cause     {fault.cause(panic)}")
     if panic.message:
         lines.append(f"said      {panic.message}")
     unknown = []
@@ -53,13 +53,13 @@ def _verdict(target: Any, panic: Panic) -> Verdict:
         unknown.append("registers (the panic record has none)")
     where = short_spot(frame) if frame is not None else "an unknown place"
     return Verdict(
-        name=_fault.VERDICT_NAMES.get(panic.kind, "crash"),
-        headline=f"{_fault.short_cause(panic)} in {where}",
+        name=fault.VERDICT_NAMES.get(panic.kind, "crash"),
+        headline=f"{fault.short_cause(panic)} in {where}",
         severity=0,
         threads=(panic.tid,) if panic.tid else (),
         lines=tuple(lines),
         unknown=tuple(unknown),
-        title=f"is DEAD: {_fault.short_cause(panic)} in {where}",
+        title=f"is DEAD: {fault.short_cause(panic)} in {where}",
     )
 
 

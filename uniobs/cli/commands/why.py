@@ -1,0 +1,159 @@
+"""uniobs why: the verdict, in one paragraph."""
+
+from typing import Any
+
+from uniobs.cli import args, before, render, session, stacks
+from uniobs.cli.output import Output
+from uniobs.errors import EXIT_FINDING, EXIT_INCOMPLETE, EXIT_OK, ImageMismatch, UniobsError
+from uniobs.model.findings import FINDING, findings
+from uniobs.model.guest import Status, Thread, Verdict
+from uniobs.model.text import pad, span_text, width
+
+DOC = "Exit 0: nothing is wrong; 1: a finding; 4: it can't be told. It watches up to some seconds when in doubt."
+OTHERS = 10  # threads listed besides those of the verdict
+
+
+def run(argv: list[str]) -> int:
+    parser = args.parser("why", "What is wrong with a guest, in one paragraph.", doc=DOC)
+    parser.add_argument("-w", "--watch", type=float, metavar="SECONDS", help="watch so long at most before saying hung")
+    options = args.parse(parser, argv)
+    out = session.out_for(options)
+    with session.opened(options, out) as (target, words):
+        session.refuse_words(words, "why")
+        return explain(out, target, options.watch)
+
+
+def explain(out: Output, target: Any, watch: float | None = None, *, commands: bool = True) -> int:
+    """Print the verdict. 1 with a finding, 4 when the state isn't known, else 0."""
+    status = target.status(watch) if watch is not None else target.status()
+    found, unknown = findings(target)
+    said = [verdict for verdict in found if verdict.severity < FINDING]
+    unknown = [*unknown, *status.unknown, *(text for verdict in found for text in verdict.unknown)]
+    image = _image(target, unknown)
+    history = before.last(target, said[0].threads if said else (), unknown)
+    code = EXIT_FINDING if said else EXIT_INCOMPLETE if status.state == "unknown" else EXIT_OK
+    if out.json:
+        answer = render.envelope("why", target.name, found, (), status.state != "unknown")
+        out.object({**answer, "status": status, "image": image, "unknown": _unique(unknown), **history.json()})
+        return code
+    _headline(out, target, status, found, image)
+    for number, verdict in enumerate(found):
+        if number:
+            out.line()
+            since = _since(verdict.for_at_least_s)
+            out.line(f"  Also: {target.name} {verdict.title or verdict.headline}{since}", "bad")
+        for line in verdict.lines:
+            out.line(f"  {line}")
+    _threads(out, target, {tid for verdict in said for tid in verdict.threads}, bool(found))
+    history.show(out)
+    if unknown:
+        out.line()
+        for number, text in enumerate(_unique(unknown)):
+            out.line(f"  {'Not known:' if number == 0 else '          '} {text}", "dim")
+    if commands:
+        out.line()
+        out.line("  Next:  " + "     ".join(_next(target, found)))
+    return code
+
+
+def _headline(out: Output, target: Any, status: Status, found: list[Verdict], image: str) -> None:
+    who = ", ".join(part for part in (_kind(target), f"pid {target.pid}" if target.pid is not None else "") if part)
+    tail = f"({who}; {image})"
+    said = [verdict for verdict in found if verdict.severity < FINDING]
+    snapshot = ", as of this snapshot" if status.snapshot else ""
+    if said:
+        first = said[0]
+        length = _since(first.for_at_least_s if first.for_at_least_s is not None else _hung_for(status))
+        out.line(f"{target.name} {first.title or first.headline}{length}{snapshot} {tail}", "bad")
+    elif status.state == "live":
+        out.line(f"{target.name} is fine: {status.state}, {status.reason}{_beat(status)}{snapshot} {tail}", "good")
+    elif status.state == "dead" and found:
+        out.line(f"{target.name} {found[0].title}{snapshot} {tail}", "bold")
+    else:
+        length = _since(status.for_at_least_s)
+        out.line(f"{target.name} is {status.state}: {status.reason}{length}{snapshot} {tail}", "warn")
+    out.line()
+
+
+def _hung_for(status: Status) -> float | None:
+    return status.for_at_least_s if status.state == "hung" else None
+
+
+def _kind(target: Any) -> str:
+    try:
+        region = target.region
+    except UniobsError:
+        region = None
+    kernel = region.kernel if region is not None else ""
+    return f"{kernel} on {target.vmm}" if kernel and kernel != target.vmm else str(target.vmm)
+
+
+def _beat(status: Status) -> str:
+    if status.beat_age_s is None:
+        return ""
+    return f"; its scheduler ran {span_text(int(status.beat_age_s * 1e9))} ago"
+
+
+def _since(seconds: float | None) -> str:
+    return "" if seconds is None else f", for at least {span_text(int(seconds * 1e9))}"
+
+
+def _image(target: Any, unknown: list[str]) -> str:
+    """image demo.elf, text proven"""
+    try:
+        modules = target.modules
+    except ImageMismatch:
+        raise
+    except UniobsError as error:
+        unknown.append(str(error))
+        return "no image"
+    if not modules:
+        unknown.append("lines and functions (no image of it is known: --image FILE)")
+        return "no image"
+    module = modules[0]
+    return f"image {module.name}, {'text proven' if module.proof is not None else 'text not compared'}"
+
+
+def _threads(out: Output, target: Any, told: set[int], found: bool) -> None:
+    """What the other threads do, one a line."""
+    try:
+        threads = [t for t in target.walker("threads").threads() if t.tid not in told and t.state != "exited"]
+    except UniobsError:
+        return
+    threads.sort(key=lambda t: (bool(t.idle), t.tid))
+    waits = stacks.waits_of(target)
+    if not threads:
+        return
+    if found:
+        out.line()
+    cells = max(width(_name(t)) for t in threads[:OTHERS])
+    for thread in threads[:OTHERS]:
+        words = "the idle thread" if thread.idle else stacks.state_words(thread, waits)
+        out.line(f"  {pad(_name(thread), cells)}   {words}")
+    if len(threads) > OTHERS:
+        out.line(f"  ... and {len(threads) - OTHERS} more threads")
+
+
+def _name(thread: Thread) -> str:
+    return thread.name or f"tid {thread.tid}"
+
+
+def _unique(texts: list[str]) -> list[str]:
+    return list(dict.fromkeys(texts))
+
+
+def _next(target: Any, found: list[Verdict]) -> list[str]:
+    name = target.name if target.pid is not None else target.origin_spec if hasattr(target, "origin_spec") else target.name
+    commands = [text.format(target=name) for verdict in found for text in verdict.next]
+    names = {verdict.name for verdict in found}
+    if names & {"heap-full", "oom", "alloc-failures"}:
+        commands.append(f"uniobs vmstat {name} 1")
+    if found:
+        commands.append(f"uniobs bt {name}")
+        if target.live and target.pid is not None:
+            commands.append(f"uniobs core take {name} -o {name}.core")
+        else:
+            commands.append(f"uniobs strace {name}")
+    else:
+        commands += [f"uniobs ps {name}", f"uniobs top {name}", f"uniobs strace {name}"]
+    return list(dict.fromkeys(commands))[:4]

@@ -1,0 +1,140 @@
+"""Following a ring: poll, print, and end when told, when the guest dies, or at a count."""
+
+import time
+from typing import Any
+
+from uniobs.cli import render
+from uniobs.cli.output import Output
+from uniobs.errors import EXIT_INTERRUPTED, EXIT_OK, TargetGone, UniobsError
+from uniobs.model.view import Follow, Stream
+
+INTERVAL_S = 0.06
+QUIET_S = 3.0  # without anything to show: say that it waits
+
+
+def wants_history(target: Any, last: bool) -> bool:
+    """Whether what the ring holds is shown and that's all: asked for, or nothing will follow."""
+    if last or not target.live:
+        return True
+    return bool(target.status(watch=0).state == "dead")
+
+
+def run(
+    out: Output, target: Any, stream: Stream, *, history: bool, count: int | None = None,
+    from_start: bool = False, quiet: bool = False
+) -> int:
+    """Print a stream. ``history``: what the ring holds, then end. ``from_start``: that first, then follow.
+
+    ``count`` items end it. 130 when interrupted, after the closing lines.
+    """
+    follow: Follow = getattr(target.walker(stream.question), stream.question)()
+    if not history and not from_start:
+        follow.seek_end()
+    code, ending = EXIT_OK, None
+    try:
+        ending = _loop(out, target, stream, follow, history, count)
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    _close(out, target, stream)
+    if quiet:
+        return code
+    if ending is not None:
+        out.closing(ending)
+    for line in stream.closing(follow):
+        out.closing(line)
+    return code
+
+
+def _loop(out: Output, target: Any, stream: Stream, follow: Follow, history: bool, count: int | None) -> str | None:
+    """How the guest ended, or None."""
+    last_item = time.monotonic()
+    while True:
+        gone = None if history and not target.live else _ended(target)
+        try:
+            items = [*follow.poll(), *(follow.flush() if gone is not None or history else ())]
+        except TargetGone:
+            items, gone = [*follow.flush()], "its process is gone"
+        done = _emit(out, target, stream, items, count)
+        if items:
+            last_item = time.monotonic()
+        if done:
+            return None
+        if gone is not None:
+            return f"+++ {gone} +++"
+        if history:
+            return _last_words(target)
+        if time.monotonic() - last_item > QUIET_S:
+            out.notice(f"no {stream.unit} for {QUIET_S:.0f} s, waiting; --last shows what was recorded before")
+            last_item = time.monotonic()
+        time.sleep(INTERVAL_S)
+        target.refresh()
+
+
+def _emit(out: Output, target: Any, stream: Stream, items: list[Any], count: int | None) -> bool:
+    """Print; True when the count is reached."""
+    for item in items if count is not None else ():
+        _print(out, target, stream, [item])
+        if count is not None and stream.shown() >= count:
+            out.flush()
+            return True
+    if count is None:
+        _print(out, target, stream, items)
+    out.flush()
+    return False
+
+
+def _print(out: Output, target: Any, stream: Stream, items: list[Any]) -> None:
+    if out.json:
+        for row in stream.feed_json(items):
+            out.object(json_line(stream, target, row))
+    else:
+        for line in stream.feed(items):
+            out.line(line)
+
+
+def json_line(stream: Stream, target: Any, row: dict[str, Any]) -> dict[str, Any]:
+    return {"schema": render.SCHEMA, "view": stream.question, "target": target.name, **row}
+
+
+def _close(out: Output, target: Any, stream: Stream) -> None:
+    if out.json:
+        for row in getattr(stream, "close_json", list)():
+            out.object(json_line(stream, target, row))
+    else:
+        for line in stream.close():
+            out.line(line)
+    out.flush()
+
+
+def _ended(target: Any) -> str | None:
+    """``exited with 3``, ``panicked``... when a guest's region says so, else None."""
+    from uniobs.region import _abi
+
+    try:
+        region = target.region
+        live = region.live() if region is not None else None
+    except UniobsError:
+        return None
+    if live is None:
+        return None
+    if live.state == _abi.STATE_PANICKED:
+        return "panicked" + _cause(target)
+    if live.state == _abi.STATE_EXITED:
+        return f"exited with {live.exit_code}"
+    return None
+
+
+def _cause(target: Any) -> str:
+    from uniobs.cli.stacks import panic_of
+    from uniobs.model import fault
+
+    try:
+        panic = panic_of(target)
+    except UniobsError:
+        return ""
+    return f": {fault.cause(panic)}" if panic is not None else ""
+
+
+def _last_words(target: Any) -> str | None:
+    ended = _ended(target)
+    return f"+++ {ended} +++" if ended is not None else None

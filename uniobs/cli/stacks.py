@@ -1,0 +1,114 @@
+"""Stacks as lines and as JSON, for bt and core show."""
+
+from contextlib import suppress
+from typing import Any
+
+from uniobs.cli.output import Output
+from uniobs.errors import NotOffered, UniobsError
+from uniobs.model.guest import Frame, Panic, Stack, Thread
+from uniobs.model.text import pad, width
+
+HOW = {"registers": "", "cfi": "cfi", "frame-pointer": "frame pointer, not checked by CFI",
+       "scan": "found by scanning the stack: may be stale", "return-address": "return address"}  # fmt: skip
+WIDEST = 28
+
+
+def panic_of(target: Any) -> Panic | None:
+    with suppress(NotOffered):
+        found: Panic | None = target.walker("panic").panic()
+        return found
+    return None
+
+
+def threads_of(target: Any, tids: list[int] | None, panic: Panic | None) -> list[Thread]:
+    """The threads to show, the crashed one first, then by id. Raises UniobsError when none of them is there."""
+    threads = [t for t in target.walker("threads").threads() if t.state != "exited" or (panic and t.tid == panic.tid)]
+    if panic is not None and panic.tid is not None and all(t.tid != panic.tid for t in threads):
+        threads.append(Thread(panic.tid))
+    if tids:
+        known = {t.tid for t in threads}
+        missing = [tid for tid in tids if tid not in known]
+        if missing:
+            raise UniobsError(f"no thread {missing[0]}: there are {', '.join(map(str, sorted(known)))}")
+        threads = [t for t in threads if t.tid in tids]
+    crashed = panic.tid if panic is not None else None
+    return sorted(threads, key=lambda t: (t.tid != crashed, t.tid))
+
+
+def stack_of(target: Any, thread: Thread) -> Stack:
+    if thread.torn:
+        return Stack(thread.tid, error="its row was being written")
+    found: Stack = target.stack(thread)
+    return found
+
+
+def state_words(thread: Thread, waits: dict[int, str]) -> str:
+    """(running on CPU 0), (mutex ledger (tid 9))..."""
+    if thread.torn or thread.state is None:
+        return "state unknown"
+    if thread.state in ("blocked", "sleeping"):
+        return waits.get(thread.tid) or thread.state
+    if thread.state == "running" and thread.cpu is not None:
+        return f"running on CPU {thread.cpu}"
+    return thread.state
+
+
+def waits_of(target: Any) -> dict[int, str]:
+    """tid -> what it waits for, from the ps view."""
+    from uniobs.model import registry
+
+    with suppress(UniobsError):
+        rows = registry.load(registry.VIEWS, "ps").rows(target).rows
+        return {row.tid: row.wchan for row in rows if row.wchan and row.wchan != "-"}
+    return {}
+
+
+def show_stack(out: Output, stack: Stack, *, faulting: str | None = None) -> None:
+    """Frame lines as ``#0 deref  srv.c:14  cfi``; ``faulting`` is said on the innermost line."""
+    if stack.error is not None:
+        out.line(f"  no stack: {stack.error}")
+    names = min(WIDEST, max((width(_name(f)) for f in stack.frames), default=0))
+    spots = min(WIDEST, max((width(_spot(f)) for f in stack.frames), default=0))
+    for number, frame in enumerate(stack.frames):
+        parts = [f"  #{number:<2} {pad(_name(frame), names)}", pad(_spot(frame), spots), _how(frame)]
+        line = "  ".join(parts)
+        if number == 0 and faulting:
+            line = f"{line}      {faulting}"
+        out.line(line.rstrip())
+    if stack.note is not None:
+        out.line(f"  ({stack.note})")
+
+
+def _name(frame: Frame) -> str:
+    if frame.function is None:
+        return f"{frame.pc:#x}"
+    return frame.function
+
+
+def _spot(frame: Frame) -> str:
+    if frame.file and frame.line:
+        return f"{frame.file.rsplit('/', 1)[-1]}:{frame.line}"
+    return f"+{frame.offset:#x}" if frame.function is not None and frame.offset is not None else "-"
+
+
+def _how(frame: Frame) -> str:
+    how = HOW[frame.trust]
+    if frame.inlined_into:
+        how += f" (inlined into {frame.inlined_into})"
+    if frame.unproven:
+        how += " UNPROVEN: its code in memory differs from the image"
+    return how.strip()
+
+
+def json_stack(thread: Thread, stack: Stack, crashed: bool) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "tid": thread.tid,
+        "name": thread.name,
+        "state": thread.state,
+        "crashed": crashed,
+        "frames": [asdict(frame) for frame in stack.frames],
+        "error": stack.error,
+        "note": stack.note,
+    }
