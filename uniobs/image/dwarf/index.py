@@ -14,6 +14,7 @@ from uniobs.image.dwarf.unit import (
     AT_NAME,
     AT_SPECIFICATION,
     Unit,
+    unit_from,
     units,
 )
 
@@ -61,10 +62,11 @@ class Dwarf:
         self._indexes: dict[int, _UnitIndex] = {}
         self._lines: dict[int, LineTable] = {}
         self._names: dict[int, str | None] = {}
+        self._used: dict[int, Unit] = {}  # by offset; every unit is there once, whoever asked first
 
     @cached_property
     def units(self) -> list[Unit]:
-        return list(units(self.elf))
+        return [self._used.setdefault(unit.offset, unit) for unit in units(self.elf)]
 
     @cached_property
     def _offsets(self) -> list[int]:
@@ -103,11 +105,12 @@ class Dwarf:
         except BadFormat:
             self.__dict__["_listed"] = (aranges.Intervals([]), set())
             found = []
-        for offset in found or self._unlisted.find(address):
-            unit = self.unit_holding(offset)
-            if unit is not None and unit.offset == offset:
-                return unit
-        return None
+        found = found or self._unlisted.find(address)
+        if not found:
+            return None
+        if found[0] not in self._used:
+            self._used[found[0]] = unit_from(self.elf, found[0])
+        return self._used[found[0]]
 
     def lines(self, unit: Unit) -> LineTable | None:
         offset = unit.line_offset
@@ -144,20 +147,24 @@ class Dwarf:
             return None
         for low, high in found[1].ranges:
             if low <= address < high:
-                return self.name(unit.offset + found[1].at), low, high - low
+                return self.name(unit.offset + found[1].at, unit), low, high - low
         return None
 
-    def name(self, offset: int) -> str | None:
-        """The source name of the function at an offset of .debug_info, through its origins."""
+    def name(self, offset: int, unit: Unit | None = None) -> str | None:
+        """The source name of the function at an offset of .debug_info, through its origins.
+
+        ``unit`` is where it most likely lies.
+        """
         if offset not in self._names:
             with guard(f"{self.elf.path}: the entry at {offset:#x} of .debug_info"):
-                self._names[offset] = self._find_name(offset)
+                self._names[offset] = self._find_name(offset, unit)
         return self._names[offset]
 
-    def _find_name(self, offset: int) -> str | None:
+    def _find_name(self, offset: int, unit: Unit | None) -> str | None:
         linkage = None
         for _ in range(8):
-            unit = self.unit_holding(offset)
+            if unit is None or not unit.offset <= offset < unit.offset + unit.size:
+                unit = self.unit_holding(offset)
             if unit is None:
                 break
             entry = unit.attributes(offset - unit.offset, info.NAMES)[1]
@@ -189,8 +196,8 @@ class Dwarf:
                 calls = index.calls[function.at] = info.inlined(unit, function, self._sections)
         frames: list[Location] = []
         for call in reversed(info.chain(calls, address)):
-            name = self.name(call.origin) if call.origin is not None else None
+            name = self.name(call.origin, unit) if call.origin is not None else None
             frames.append(Location(name, file, line, True))
             file, line = table.file(call.call_file) if table else None, call.call_line or None
-        frames.append(Location(self.name(unit.offset + function.at), file, line, False))
+        frames.append(Location(self.name(unit.offset + function.at, unit), file, line, False))
         return frames

@@ -199,9 +199,14 @@ def units(elf: "Elf") -> Iterator[Unit]:
     data = elf.data(".debug_info")
     at = 0
     while at < len(data):
-        with guard(f"{elf.path}: the unit header at {at:#x} of .debug_info"):
-            yield (unit := _header(elf, data, at))
+        yield (unit := unit_from(elf, at))
         at += unit.size
+
+
+def unit_from(elf: "Elf", offset: int) -> Unit:
+    """The unit whose header is at ``offset`` of .debug_info."""
+    with guard(f"{elf.path}: the unit header at {offset:#x} of .debug_info"):
+        return _header(elf, elf.data(".debug_info"), offset)
 
 
 def _header(elf: "Elf", data: memoryview, start: int) -> Unit:
