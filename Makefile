@@ -10,7 +10,7 @@ export PYTHON
 PY := .venv/bin/python
 DEMO := guest-stubs/demo
 
-.PHONY: help demo guest test test-slow bench lint setup clean
+.PHONY: help demo guest hosted test test-slow bench lint setup clean
 .DEFAULT_GOAL := help
 
 help:
@@ -26,11 +26,14 @@ help:
 	@.ci/setup $*
 	@touch $@
 
-guest:
+guest: hosted
 	@$(MAKE) --no-print-directory -s -C $(DEMO)
 
+hosted:
+	@$(MAKE) --no-print-directory -s -C guest-stubs build/demo-hosted
+
 demo: .venv/ready-demo
-	@if command -v qemu-system-x86_64 >/dev/null; then $(MAKE) --no-print-directory guest; fi
+	@$(MAKE) --no-print-directory $$(command -v qemu-system-x86_64 >/dev/null && echo guest || echo hosted)
 	@$(PY) $(DEMO)/scenes.py
 
 test: .venv/ready-test guest
@@ -51,4 +54,5 @@ setup: .venv/ready-test
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	[ ! -e $(DEMO)/Makefile ] || $(MAKE) -s -C $(DEMO) clean
+	@$(MAKE) -s -C guest-stubs clean
+	@$(MAKE) -s -C $(DEMO) clean

@@ -23,6 +23,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ELF = HERE / "build" / "demo.elf"
+HOSTED = HERE.parent / "build" / "demo-hosted"
 GUEST_ADDRESS = "10.0.2.15"
 BREAKS = ("null", "smash", "overflow", "assert", "spin", "spin-irqoff", "deadlock", "leak", "exit")
 
@@ -222,6 +223,25 @@ def boot(machine: Machine, ready: bool = True) -> Guest:
     return guest
 
 
+def boot_hosted(name: str = "kv", program: Path = HOSTED, ready: bool = True) -> Guest:
+    """Run the hosted guest: the same server as an ordinary process, which is called ``name``."""
+    if not program.exists():
+        raise BootError(f"{program} is not built: make guest")
+    directory = Path(tempfile.mkdtemp(prefix="uniobs-"))
+    values = directory / "values"
+    values.mkdir()
+    (directory / name).symlink_to(program)
+    port = free_port()
+    guest = start([str(directory / name), str(port), str(values)], name, port, directory)
+    try:
+        if ready:
+            guest.wait_ready()
+    except BaseException:
+        guest.close()
+        raise
+    return guest
+
+
 def traffic(guest: Guest, requests: int = 12) -> int:
     """Put, get, miss and delete keys; the number of bytes that came back."""
     received = 0
@@ -235,7 +255,7 @@ def traffic(guest: Guest, requests: int = 12) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Boot the reference guest and keep it until Ctrl-C.")
-    parser.add_argument("--machine", choices=("microvm", "q35"), default="microvm")
+    parser.add_argument("--machine", choices=("microvm", "q35", "hosted"), default="microvm")
     parser.add_argument("--name", default="kv")
     parser.add_argument("--break", dest="break_", choices=BREAKS, help="break it on purpose")
     parser.add_argument("--after", type=int, default=500, metavar="MS", help="when to break it (500)")
@@ -243,9 +263,13 @@ def main() -> int:
     arguments = parser.parse_args()
     append = f"break={arguments.break_} break_after_ms={arguments.after}" if arguments.break_ else ""
     machine = Machine(arguments.machine, arguments.name, append=append, accel=arguments.accel)
+    hosted = arguments.machine == "hosted"
+    if hosted and arguments.break_:
+        parser.error("a hosted guest breaks on request only: GET /break/...")
     try:
-        with boot(machine, ready=not arguments.break_) as guest:
-            print(f"{guest.name}: pid {guest.pid}, http://127.0.0.1:{guest.port}, serial://{guest.channel}")
+        with boot_hosted(arguments.name) if hosted else boot(machine, ready=not arguments.break_) as guest:
+            channel = "" if hosted else f", serial://{guest.channel}"
+            print(f"{guest.name}: pid {guest.pid}, http://127.0.0.1:{guest.port}{channel}")
             print(f"Try: uniobs ps {guest.name}    Ctrl-C ends it.", flush=True)
             guest.process.wait()
     except BootError as error:
