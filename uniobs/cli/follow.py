@@ -20,22 +20,22 @@ def wants_history(target: Any, last: bool) -> bool:
 
 
 def run(
-    out: Output, target: Any, stream: Stream, *, history: bool, count: int | None = None,
-    from_start: bool = False, quiet: bool = False
+    out: Output, target: Any, stream: Stream, *, history: bool, count: int | None = None, quiet: bool = False
 ) -> int:
-    """Print a stream. ``history``: what the ring holds, then end. ``from_start``: that first, then follow.
+    """Print a stream. ``history``: what the ring holds, then end.
 
     ``count`` items end it. 130 when interrupted, after the closing lines.
     """
     follow: Follow = getattr(target.walker(stream.question), stream.question)()
-    if not history and not from_start:
+    if not history:
         follow.seek_end()
-    code, ending = EXIT_OK, None
+    code, ending, enough = EXIT_OK, None, False
     try:
-        ending = _loop(out, target, stream, follow, history, count)
+        ending, enough = _loop(out, target, stream, follow, history, count)
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
-    _close(out, target, stream)
+    if not enough:
+        _close(out, target, stream)
     if quiet:
         return code
     if ending is not None:
@@ -45,8 +45,10 @@ def run(
     return code
 
 
-def _loop(out: Output, target: Any, stream: Stream, follow: Follow, history: bool, count: int | None) -> str | None:
-    """How the guest ended, or None."""
+def _loop(
+    out: Output, target: Any, stream: Stream, follow: Follow, history: bool, count: int | None
+) -> tuple[str | None, bool]:
+    """(how the guest ended or None, whether the count was reached)."""
     last_item = time.monotonic()
     while True:
         gone = None if history and not target.live else _ended(target)
@@ -58,11 +60,11 @@ def _loop(out: Output, target: Any, stream: Stream, follow: Follow, history: boo
         if items:
             last_item = time.monotonic()
         if done:
-            return None
+            return None, True
         if gone is not None:
-            return f"+++ {gone} +++"
+            return f"+++ {gone} +++", False
         if history:
-            return _last_words(target)
+            return _last_words(target), False
         if time.monotonic() - last_item > QUIET_S:
             out.notice(f"no {stream.unit} for {QUIET_S:.0f} s, waiting; --last shows what was recorded before")
             last_item = time.monotonic()

@@ -65,7 +65,7 @@ def _verdict(target: Any, panic: Panic) -> Verdict:
 
 def _instruction(target: Any, panic: Panic) -> list[str]:
     """The faulting instruction and the registers it names."""
-    from uniobs.model.instruction import instruction_text
+    from uniobs.target.instruction import instruction_text
 
     if panic.kind != "exception" or panic.registers is None:
         return []

@@ -7,7 +7,7 @@ from uniobs.cli.output import Output
 from uniobs.errors import EXIT_INCOMPLETE, EXIT_OK, UsageError
 from uniobs.model import fault
 from uniobs.model.guest import Panic
-from uniobs.model.instruction import instruction_text
+from uniobs.target.instruction import instruction_text
 
 DOC = """\
 Each frame says how it is known: cfi (unwind tables), frame pointer, or scan (a guess). Exit 4: a stack is missing.
