@@ -129,12 +129,15 @@ _DESC: Final = """
     getdents64 mmap open openat creat socket bind connect listen accept accept4 getsockname getpeername send
     recv sendto recvfrom shutdown setsockopt getsockopt sendmsg recvmsg
 """
+_MEMORY: Final = "brk mmap munmap mprotect mremap madvise mlock munlock msync"
+_PROCESS: Final = "execve exit exit_group fork vfork clone clone3 wait4 waitid kill"
+_CLOCK: Final = "clock_gettime clock_settime clock_getres gettimeofday settimeofday time"
 CLASSES: Final = {
     "network": frozenset(_NETWORK.split()),
     "net": frozenset(_NETWORK.split()),
     "file": frozenset(_FILE.split()),
     "desc": frozenset(_DESC.split()),
-    "memory": frozenset(["brk", "mmap", "munmap", "mprotect", "mremap", "madvise", "mlock", "munlock", "msync"]),
-    "process": frozenset(["execve", "exit", "exit_group", "fork", "vfork", "clone", "clone3", "wait4", "waitid", "kill"]),
-    "clock": frozenset(["clock_gettime", "clock_settime", "clock_getres", "gettimeofday", "settimeofday", "time"]),
+    "memory": frozenset(_MEMORY.split()),
+    "process": frozenset(_PROCESS.split()),
+    "clock": frozenset(_CLOCK.split()),
 }
