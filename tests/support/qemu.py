@@ -1,6 +1,7 @@
 """The reference guest in tests: built when it must be, booted, looked at from outside without the engine."""
 
 import fcntl
+import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,7 +20,9 @@ MACHINES = ("microvm", "q35")
 
 
 def demo_elf() -> Path:
-    """The guest's image, made when its sources changed; one maker at a time."""
+    """The guest's image, made when its sources changed; one maker at a time. $UNIOBS_DEMO_ELF: another."""
+    if given := os.environ.get("UNIOBS_DEMO_ELF"):
+        return Path(given)
     (DEMO / "build").mkdir(exist_ok=True)
     with (DEMO / "build" / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -35,10 +38,11 @@ def booted(
     memory: int = 64,
     network: bool = True,
     extra: tuple[str, ...] = (),
+    serial: tuple[str, ...] = (),
 ) -> Iterator[Guest]:
     """Boot it (not waiting for anything but the process); it dies when the block ends. memory: MiB.
 
-    Without ``network`` it has neither a network card nor a channel.
+    Without ``network`` it has neither a network card nor a channel, and ``serial`` may replace its COM1.
     """
     what = boot.Machine(machine, append=append, memory=memory, extra=extra, elf=demo_elf())
     if network:
@@ -46,16 +50,17 @@ def booted(
             yield guest
         return
     directory = Path(tempfile.mkdtemp(prefix="uniobs-"))
-    with boot.start(_alone(what.command(directory, 0)), what.name, 0, directory) as guest:
+    command = _alone(what.command(directory, 0), ("-serial",) if serial else ())
+    with boot.start([*command, *serial], what.name, 0, directory) as guest:
         yield guest
 
 
-def _alone(command: list[str]) -> list[str]:
-    """The command line less its network card, its channel and their back ends."""
+def _alone(command: list[str], also: tuple[str, ...]) -> list[str]:
+    """The command line less its network card, its channel, their back ends and other options."""
     words = iter(command)
     left: list[str] = []
     for word in words:
-        if word in ("-netdev", "-device", "-chardev"):
+        if word in ("-netdev", "-device", "-chardev", *also):
             next(words)
         else:
             left.append(word)
@@ -67,6 +72,12 @@ def physical(guest: Guest, address: int, size: int) -> bytes:
     path = guest.directory / "pmem"
     guest.qmp("pmemsave", val=address, size=size, filename=str(path))
     return path.read_bytes()
+
+
+def build_id(elf: Path) -> bytes:
+    """By readelf."""
+    notes = subprocess.run(["readelf", "-n", str(elf)], capture_output=True, text=True, check=True).stdout
+    return bytes.fromhex(notes.partition("Build ID:")[2].split()[0])
 
 
 def dumped(console: str) -> dict[str, list[dict[str, str]]]:
@@ -87,7 +98,7 @@ class RawRegion:
     """A copy of the region's bytes and its tables, decoded by nothing but the generated layout."""
 
     def __init__(self, guest: Guest) -> None:
-        address = _symbol(boot.ELF, "region")
+        address = _symbol(demo_elf(), "region")
         header = _abi.Header(*_abi.HEADER.unpack(physical(guest, address, _abi.HEADER_SIZE)))
         assert header.magic == _abi.MAGIC and header.self_pa == address
         self.header = header

@@ -137,31 +137,41 @@ bool breakage_start(const char *kind)
 	return true;
 }
 
+/* --- on the command line: break=KIND break_after_ms=N, park=MS park_after_ms=N ------------------------- */
 static char wanted[32];
+
+static uint32_t number(const char *name)
+{
+	const char *value = cmdline_option(name);
+
+	return value == NULL ? 0 : (uint32_t)strtoul(value, NULL, 10);
+}
 
 static void breaker(void *arg)
 {
 	(void)arg;
+	if (number("break_after_ms") != 0)
+		sleep_ms(number("break_after_ms"));
 	if (!breakage_start(wanted))
 		klog(UNIOBS_LEVEL_ERR, "break=%s: no such kind", wanted);
 }
 
-static void breaker_later(void *ms)
+static void parker(void *arg)
 {
-	sleep_ms((uint32_t)(uintptr_t)ms);
-	breaker(NULL);
+	(void)arg;
+	if (number("park_after_ms") != 0)
+		sleep_ms(number("park_after_ms"));
+	park(number("park"));
 }
 
 void breakage_from_cmdline(void)
 {
 	const char *value = cmdline_option("break");
 
-	if (value == NULL)
-		return;
-	strlcpy(wanted, value, sizeof(wanted));
-	value = cmdline_option("break_after_ms");
-	if (value == NULL)
+	if (value != NULL) {
+		strlcpy(wanted, value, sizeof(wanted));
 		thread_create("breaker", breaker, NULL, 16384);
-	else
-		thread_create("breaker", breaker_later, (void *)strtoul(value, NULL, 10), 16384);
+	}
+	if (number("park") != 0)
+		thread_create("parker", parker, NULL, 16384);
 }

@@ -110,6 +110,7 @@ static void idle(void *arg)
 void threads_init(void)
 {
 	idle_thread = make("idle", idle, NULL, 8192, UNIOBS_THREAD_FLAG_IDLE);
+	idle_thread->state = UNIOBS_THREAD_STATE_READY;
 }
 
 void threads_start(void)
@@ -135,7 +136,7 @@ void threads_dump(void)
 	for (unsigned i = 0; i < THREADS_MAX; i++) {
 		const struct thread *t = &threads[i];
 
-		if (t->tid == 0)
+		if (t->tid == 0 || t->state == UNIOBS_THREAD_STATE_EXITED)
 			continue;
 		dump_begin("threads");
 		dump_u64("tid", t->tid);
