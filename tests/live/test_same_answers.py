@@ -9,6 +9,7 @@ import pytest
 import boot
 from support.cli import uniobs
 from support.qemu import MACHINES, dumped
+from support.source import line_of
 from support.ways import boot_shared, ways
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
@@ -27,7 +28,7 @@ def read_all(target: str) -> Rows:
         "netstat": uniobs("netstat", "-a", "-p", "-e", "--json", target).rows,
         "ss": uniobs("ss", "-a", "-i", "-e", "-p", "--json", target).rows,
         "counters": uniobs("counters", "--json", target).rows,
-        "strace": uniobs("strace", "-f", "--no-follow", "--json", target).lines,
+        "strace": uniobs("strace", "-f", "--last", "--json", target).lines,
         "dmesg": uniobs("dmesg", "--json", target).lines,
     }
 
@@ -136,16 +137,7 @@ def test_why_names_what_is_wrong(still: Still) -> None:
             for word in ("transfer-a", "transfer-b", "accounts", "ledger"):
                 assert word in text, (way, text)
             for function, lock in (("transfer_a", "ledger"), ("transfer_b", "accounts")):
-                assert f"breakage.c:{source_line(function, lock)}" in text, (way, text)
+                assert line_of(function, f"mutex_lock(&{lock})") in text, (way, text)
         elif still.state == "crashed":
             text = verdicts["crash"]["headline"] + "\n".join(verdicts["crash"]["lines"])
-            assert f"breakage.c:{source_line('poke', 'the faulting line')}" in text, (way, text)
-
-
-def source_line(function: str, marker: str) -> int:
-    """The number of the first line below a function's name in breakage.c that holds the marker's last use."""
-    source = (boot.HERE / "kernel" / "breakage.c").read_text().splitlines()
-    start = next(n for n, text in enumerate(source) if f" {function}(" in text and text[0] != "\t")
-    end = next(n for n in range(start, len(source)) if source[n].startswith("}"))
-    wanted = [n + 1 for n in range(start, end) if marker in source[n] and "unlock" not in source[n]]
-    return wanted[-1]
+            assert line_of("poke", "the faulting line") in text, (way, text)
