@@ -15,10 +15,9 @@ extern void (*net_owner_of)(const struct netconn *conn, struct net_owner *out);
 bool net_init(void);
 /* Run fn in the tcpip thread, between two messages; doesn't wait for it. */
 bool net_call(void (*fn)(void *), void *arg);
-/* Have the socket rows rewritten, after descriptors changed hands. */
-void net_refresh(void);
 
-/* In the tcpip thread only: take received packets and bring the region's rows up to date. */
+/* In the tcpip thread only: bring the rows up to date; or first take received packets, then that. */
+void net_publish(void);
 void net_settle(void);
 void net_mark_tcpip_thread(void);
 void sockets_sync(void);

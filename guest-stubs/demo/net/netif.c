@@ -118,13 +118,18 @@ static void receive_all(void)
 	}
 }
 
+void net_publish(void)
+{
+	sockets_sync();
+	iface_sync();
+}
+
 void net_settle(void)
 {
 	if (!present)
 		return;
 	receive_all();
-	sockets_sync();
-	iface_sync();
+	net_publish();
 }
 
 /* What the interrupt posts: the tcpip thread wakes up, and settles before it sleeps again. */
@@ -232,10 +237,4 @@ bool net_init(void)
 bool net_call(void (*fn)(void *), void *arg)
 {
 	return tcpip_callback(fn, arg) == ERR_OK;
-}
-
-void net_refresh(void)
-{
-	if (present)
-		tcpip_try_callback(woken, NULL);
 }
