@@ -1,0 +1,1 @@
+"""Channels: how bytes of a guest reach us where its memory can't be read from outside."""

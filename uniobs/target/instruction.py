@@ -19,5 +19,7 @@ def instruction_text(target: Any, registers: Registers) -> str | None:
         return None
     if not found:
         return None
-    values = [f"{name} = {value:#x}" for name in found[0].pointers if (value := registers.get(name)) is not None]
+    values = [
+        f"{name} = {value:#x}" for name in found[0].pointers if (value := registers.get(name)) is not None
+    ]
     return f"{found[0].text}      {'  '.join(values)}" if values else found[0].text

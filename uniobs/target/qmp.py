@@ -4,15 +4,14 @@ Source: docs/interop/qmp-spec.txt of QEMU. One client at a time: who comes secon
 """
 
 import json
-import os
 import re
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from uniobs.errors import AccessDenied, NotOffered, TargetError
+from uniobs.channel.unix import Busy, connect_unix
+from uniobs.errors import NotOffered, TargetError
 from uniobs.model.guest import Registers
 
 GREETING_TIMEOUT = 0.2
@@ -32,7 +31,10 @@ class Qmp:
     """A connection. Raises NotOffered when somebody else holds it, TargetError when it breaks."""
 
     def __init__(self, path: str, timeout: float = GREETING_TIMEOUT) -> None:
-        self._socket = connect_unix(path, timeout)
+        try:
+            self._socket = connect_unix(path, timeout)
+        except Busy:
+            raise NotOffered(IN_USE) from None
         self._buffer = b""
         self._id = 0
         try:
@@ -134,32 +136,6 @@ class Qmp:
             self._buffer += data
             if len(self._buffer) > LINE_MAX:
                 raise TargetError("QMP: an answer that doesn't end")
-
-
-def connect_unix(path: str, timeout: float) -> socket.socket:
-    """Connect, with the path's directory opened first: socket names longer than 107 bytes work too."""
-    directory, name = os.path.split(path)
-    end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    end.settimeout(timeout)
-    try:
-        fd = os.open(directory or ".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            end.connect(f"/proc/self/fd/{fd}/{name}")
-        finally:
-            os.close(fd)
-    except TimeoutError:
-        end.close()
-        raise NotOffered(IN_USE) from None
-    except BlockingIOError:  # its queue of waiting clients is full
-        end.close()
-        raise NotOffered(IN_USE) from None
-    except PermissionError:
-        end.close()
-        raise AccessDenied(f"{path}: permission denied: run as the VMM's user") from None
-    except (OSError, ValueError) as error:
-        end.close()
-        raise TargetError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
-    return end
 
 
 @contextmanager
