@@ -1,4 +1,4 @@
-"""gdb as the oracle: runs a program to its end by signal, writes its core, and tells every thread's frames."""
+"""gdb as the oracle: runs a program until a signal ends it, writes its core, tells every thread's frames."""
 
 import json
 import subprocess
@@ -16,7 +16,8 @@ for thread in gdb.selected_inferior().threads():
     frame, rows = gdb.newest_frame(), []
     while frame is not None:
         sal = frame.find_sal()
-        rows.append([frame.pc(), frame.name(), sal.line or None, frame.type() == gdb.INLINE_FRAME])
+        if frame.type() != gdb.TAILCALL_FRAME:  # those are gdb's guesses: no such frame is on the stack
+            rows.append([frame.pc(), frame.name(), sal.line or None, frame.type() == gdb.INLINE_FRAME])
         frame = frame.older()
     out[thread.ptid[1]] = rows
 open("%(answer)s", "w").write(json.dumps(out))
@@ -24,12 +25,18 @@ gdb.execute("kill")
 """
 
 
-def run(program: Path, folder: Path) -> tuple[Path, dict[int, list[tuple[int, str | None, int | None, bool]]]]:
+def run(
+    program: Path, folder: Path
+) -> tuple[Path, dict[int, list[tuple[int, str | None, int | None, bool]]]]:
     """(core file, {tid: [(pc, function, line, inlined)]})."""
     core, answer, script = folder / "core", folder / "gdb.json", folder / "stacks.py"
     script.write_text(_SCRIPT % {"core": core, "answer": answer})
     command = ["gdb", "-q", "-nx", "-batch", "-x", str(script), str(program)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL
+    )
     if not answer.exists():
         raise RuntimeError(done.stdout + done.stderr)
-    return core, {int(tid): [tuple(row) for row in rows] for tid, rows in json.loads(answer.read_text()).items()}
+    return core, {
+        int(tid): [tuple(row) for row in rows] for tid, rows in json.loads(answer.read_text()).items()
+    }

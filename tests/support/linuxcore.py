@@ -5,9 +5,7 @@ from pathlib import Path
 
 from uniobs.errors import UnknownMemory
 
-_NAMES = (
-    "r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs rflags rsp ss".split()
-)
+_NAMES = "r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs rflags rsp ss".split()
 
 
 class LinuxCore:
@@ -33,7 +31,9 @@ class LinuxCore:
             body = at + 12 + (name + 3 & ~3)
             if kind == 1:
                 (tid,) = struct.unpack_from("<I", self.data, body + 32)
-                self.threads[tid] = dict(zip(_NAMES, struct.unpack_from("<21Q", self.data, body + 112), strict=True))
+                self.threads[tid] = dict(
+                    zip(_NAMES, struct.unpack_from("<21Q", self.data, body + 112), strict=True)
+                )
             elif kind == 0x46494C45:
                 count, page = struct.unpack_from("<QQ", self.data, body)
                 names = self.data[body + 16 + 24 * count : body + size].split(b"\0")

@@ -106,7 +106,18 @@ class Stepper:
             self._known[pc] = False if module is None else follows_call(module, pc)
         return self._known[pc]
 
-    def step(self, place: Place, first: bool) -> Place:
+    def _credible(self, pc: int) -> bool | None:
+        """How a number on the stack may be a frame's pc: False as a return address, True as a signal's
+        trampoline (no call put it there), None not at all. Only in functions that are the image's."""
+        module = self.module(pc - 1) or self.module(pc)
+        if module is None or module.differs(pc - 1):
+            return None
+        if self.is_return(pc):
+            return False
+        rules = module.cfi(pc) if module.holds(pc) else None
+        return True if rules is not None and rules.signal and rules.start + module.bias >= pc - 1 else None
+
+    def step(self, place: Place) -> Place:
         """The caller of ``place``. Raises End."""
         module = self.module(place.lookup)
         if module is None:
@@ -119,7 +130,7 @@ class Stepper:
                 caller = self._by_cfi(place, rules, module)
                 if caller is not None:
                     return caller
-        caller = self._by_frame_pointer(place, first)
+        caller = self._frameless(place, module) or self._by_frame_pointer(place)
         return caller if caller is not None else self._by_scan(place)
 
     def _returned(self, place: Place) -> Place | None:
@@ -208,19 +219,49 @@ class Stepper:
         except (UnknownMemory, KeyError, ValueError, IndexError):
             return None
 
+    def _frameless(self, place: Place, module: "Module | None") -> Place | None:
+        """Stopped where the function has no frame (yet, or any more): its return address is on top."""
+        sp = place.registers.get(RSP)
+        function = module.function(place.pc) if module is not None and place.exact else None
+        if sp is None or module is None or function is None:
+            return None
+        start = function[1]
+        code = module.text(start, 5)
+        if code[:4] == b"\xf3\x0f\x1e\xfa":  # endbr64
+            start, code = start + 4, code[4:]
+        pushes = code[:1] == b"\x55"  # push rbp
+        rbp = place.registers.get(RBP)
+        pushed = pushes and place.pc == start + 1
+        if pushed:
+            sp += 8
+        elif pushes and place.pc > start and module.text(place.pc, 1) != b"\xc3":
+            return None
+        try:
+            pc = self._memory.word(sp)
+            rbp = self._memory.word(sp - 8) if pushed else rbp
+        except UnknownMemory:
+            return None
+        if self._credible(pc) is not False:
+            return None
+        registers = {RSP: sp + 8}
+        if rbp is not None:
+            registers[RBP] = rbp
+        place.cfa = sp + 8
+        return Place(pc, registers, "scan" if self._scanned else "return-address", False)
+
     def _limits(self, sp: int) -> tuple[int, int]:
         if self._stack is not None and self._stack[0] <= sp <= self._stack[1]:
             return sp, self._stack[1]
         return sp, sp + _REACH
 
-    def _by_frame_pointer(self, place: Place, first: bool) -> Place | None:
+    def _by_frame_pointer(self, place: Place) -> Place | None:
         rbp, sp = place.registers.get(RBP), place.registers.get(RSP)
         if rbp is None or sp is None:
             return None
         if rbp == 0:
-            if first:
-                return None
-            raise End("the frame pointer is 0")
+            if place.trust == "frame-pointer":
+                raise End  # the outermost frame of a chain
+            return None
         low, high = self._limits(sp)
         if rbp % 8 or not low <= rbp <= high - 16:
             return None
@@ -228,14 +269,14 @@ class Stepper:
             saved, pc = self._memory.word(rbp), self._memory.word(rbp + 8)
         except UnknownMemory:
             return None
-        module = self.module(pc - 1)
-        if not self.is_return(pc) or module is None or module.differs(pc - 1):
+        exact = self._credible(pc)
+        if exact is None:
             return None
         registers = {RSP: rbp + 16}
         if saved == 0 or (saved > rbp and saved % 8 == 0 and saved <= high):
             registers[RBP] = saved
         place.cfa = rbp + 16
-        return Place(pc, registers, "scan" if self._scanned else "frame-pointer", False)
+        return Place(pc, registers, "scan" if self._scanned else "frame-pointer", exact)
 
     def _by_scan(self, place: Place) -> Place:
         sp = place.registers.get(RSP)
@@ -247,15 +288,16 @@ class Stepper:
                 pc = self._memory.word(address)
             except UnknownMemory as error:
                 raise End(f"the stack isn't held at {address:#x}") from error
-            if not self.is_return(pc):
+            exact = self._credible(pc)
+            if exact is None:
                 continue
             module = self.module(pc - 1)
-            if module is None or module.differs(pc - 1) or not surely_follows_call(module, pc):
+            if not exact and (module is None or not surely_follows_call(module, pc)):
                 continue
             registers = {RSP: address + 8}
             rbp = place.registers.get(RBP)
             if rbp is not None and rbp > address:
                 registers[RBP] = rbp
             self._scanned = True
-            return Place(pc, registers, "scan", False)
+            return Place(pc, registers, "scan", exact)
         raise End("no call table, no frame pointer and no return address on the stack lead further")

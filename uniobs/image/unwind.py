@@ -89,7 +89,7 @@ def unwind(
     while True:
         seen.add((place.pc, place.registers.get(RSP)))
         try:
-            caller = stepper.step(place, level == 0)
+            caller = stepper.step(place)
         except End as end:
             caller, note = None, end.note
         width = _width(stepper, place)

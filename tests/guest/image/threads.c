@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 static volatile int sink, parked;
+static volatile int *volatile nowhere;
 
 static void park(void)
 {
@@ -23,7 +24,9 @@ __attribute__((noinline)) static int deep(int n)
 	sink += pad[n % 48];
 	if (n == 0)
 		park();
-	return deep(n - 1) + pad[3];
+	n = deep(n - 1);
+	sink += pad[3];
+	return n;
 }
 
 static void *recursing(void *arg)
@@ -85,7 +88,7 @@ __attribute__((noinline)) static void on_signal(int number)
 	abort();
 }
 
-__attribute__((noinline)) static void fault(int *where)
+__attribute__((noinline)) static void fault(volatile int *where)
 {
 	*where = 42;
 	sink++;
@@ -107,6 +110,6 @@ int main(void)
 	usleep(20000);
 	sigaltstack(&stack, NULL);
 	sigaction(SIGSEGV, &action, NULL);
-	fault(NULL);
+	fault(nowhere);
 	return sink;
 }

@@ -1,0 +1,155 @@
+"""Stacks as crashes leave them: jumps to nothing, overwritten, endless, circular, half held."""
+
+import itertools
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support import build
+from tests.support.flatspace import FlatSpace
+from uniobs.image.module import Module
+from uniobs.image.unwind import unwind
+from uniobs.model.guest import Registers
+
+SOURCE = Path(__file__).parents[1] / "guest" / "image" / "threads.c"
+BIAS = 0x7F0000000000
+STACK, SIZE = 0x10000, 1 << 20
+
+
+@pytest.fixture(scope="module")
+def module(tmp_path_factory: pytest.TempPathFactory) -> Module:
+    folder = tmp_path_factory.mktemp("hostile")
+    return Module.load(build.compile_c(folder, "threads", [SOURCE], "-O2", "-g", "-pthread"), BIAS)
+
+
+@pytest.fixture
+def space(module: Module) -> FlatSpace:
+    areas = {address + BIAS: bytes(text) for address, text in module.elf.text}
+    return FlatSpace(areas | {STACK: bytes(SIZE)})
+
+
+def after_call(module: Module, function: str, callee: str) -> int:
+    """The return address of the first call of ``callee`` in ``function``."""
+    start, size = module.symbol(function) or (0, 0)
+    command = ["objdump", "-d", "--no-show-raw-insn", f"--start-address={start - BIAS:#x}"]
+    command += [f"--stop-address={start - BIAS + size:#x}", str(module.path)]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    rows = [line.split("\t") for line in lines if line.startswith("    ") and "\t" in line]
+    for row, following in itertools.pairwise(rows):
+        if row[1].startswith("call") and callee in row[1]:
+            return BIAS + int(following[0].strip(" :"), 16)
+    raise AssertionError(f"no call of {callee} in {function}")
+
+
+def cfa_offset(module: Module, pc: int) -> int:
+    rules = module.cfi(pc - 1)
+    assert rules is not None
+    assert isinstance(rules.cfa, tuple)
+    assert rules.cfa[0] == 7
+    return rules.cfa[1]
+
+
+def recursion(module: Module, space: FlatSpace, depth: int, last: int) -> dict[str, int]:
+    """Registers of a stack with ``depth`` frames of deep(), the outermost of which returns to ``last``."""
+    pc = after_call(module, "deep", "deep")
+    step = cfa_offset(module, pc)
+    at = STACK + 4096
+    for number in range(depth):
+        space.write(at + step * (number + 1) - 8, pc if number + 1 < depth else last)
+    return {"rip": pc - 5, "rsp": at}
+
+
+def test_a_jump_to_nothing(module: Module, space: FlatSpace) -> None:
+    pc = after_call(module, "main", "fault")
+    space.write(STACK + 4096, pc)
+    space.write(STACK + 4104 + cfa_offset(module, pc) - 8, 0)
+    frames, note = unwind([module], space, {"rip": 0, "rsp": STACK + 4096})
+    assert [(f.pc, f.function, f.trust) for f in frames] == [
+        (0, None, "registers"),
+        (pc, "main", "return-address"),
+    ]
+    assert note is None
+
+
+def test_overwritten_return_addresses_are_not_frames(module: Module, space: FlatSpace) -> None:
+    for value in (0x4141414141414141, (module.symbol("main") or (0, 0))[0] + 3, STACK):
+        registers = recursion(module, space, 2, value)
+        frames, note = unwind([module], space, registers)
+        assert [f.function for f in frames] == ["deep", "deep"]
+        assert note is not None
+        assert f"{value:#x}" in note
+
+
+def test_a_runaway_recursion_is_bounded_and_counted(module: Module, space: FlatSpace) -> None:
+    registers = recursion(module, space, 10_000, 0)
+    frames, note = unwind([module], space, registers, limit=32)
+    assert len(frames) == 32
+    assert frames[27].level == 27
+    assert frames[-1].level == 9_999
+    assert note == "9968 of 10000 frames not shown, between #27 and #9996"
+
+
+def test_a_stack_that_is_not_held(module: Module, space: FlatSpace) -> None:
+    registers = recursion(module, space, 4, 0)
+    step = cfa_offset(module, registers["rip"] + 5)
+    for area in list(space.areas):
+        if area == STACK:
+            space.areas[area] = space.areas[area][: 4096 + 2 * step]
+    frames, note = unwind([module], space, registers)
+    assert len(frames) == 3
+    assert note is not None
+    assert "held" in note
+
+
+def test_it_ends_where_the_stack_runs_in_a_circle(module: Module, space: FlatSpace) -> None:
+    """Frame pointers that lead back: code without tables, as a kernel's assembly is."""
+    pc = after_call(module, "deep", "deep")
+    space.write(STACK + 64, STACK + 64)
+    space.write(STACK + 72, pc)
+    bare = Module.load(module.path, BIAS)
+    bare.cfi = lambda pc: None  # type: ignore[method-assign]
+    frames, note = unwind([bare], space, {"rip": pc, "rsp": STACK, "rbp": STACK + 64}, limit=50)
+    assert len(frames) < 5
+    assert note is not None
+
+
+def test_a_frame_pointer_of_zero_reads_nothing(module: Module) -> None:
+    """Page 0 may be mapped: rbp = 0 must not become a frame from its bytes."""
+    pc = after_call(module, "deep", "deep")
+    space = FlatSpace({0: pc.to_bytes(8, "little") * 512, STACK: bytes(8192)})
+    bare = Module.load(module.path, BIAS)
+    bare.cfi = lambda pc: None  # type: ignore[method-assign]
+    frames, note = unwind([bare], space, {"rip": pc, "rsp": STACK, "rbp": 0}, stack=(STACK, STACK + 8192))
+    assert len(frames) == 1
+    assert note is not None
+
+
+def test_a_function_that_differs_is_unproven(module: Module, space: FlatSpace) -> None:
+    mine = Module.load(module.path, BIAS)
+    start = (mine.symbol("deep") or (0, 0))[0]
+    space.write(start + 16, 0x9090909090909090)
+    proof = mine.prove(space)
+    assert [name for _, _, name in proof.differing] == ["deep"]
+    assert proof.proven
+    assert proof.note == "deep differ in memory from the image"
+    frames, _ = unwind([mine], space, recursion(mine, space, 3, 0))
+    assert all(f.unproven for f in frames)
+
+
+def test_switched_out_threads_stand_after_their_call(module: Module, space: FlatSpace) -> None:
+    pc = after_call(module, "main", "fault")
+    registers = Registers({"rip": pc, "rsp": STACK + 4096}, source="saved by the scheduler")
+    saved = unwind([module], space, registers)[0][0]
+    running = unwind([module], space, registers.values)[0][0]
+    assert saved.function == running.function == "main"
+    assert saved.line is not None
+    assert running.line is not None
+    assert saved.line < running.line
+
+
+def test_unknown_registers_are_said(module: Module, space: FlatSpace) -> None:
+    assert unwind([module], space, {}) == ((), "its registers aren't known (no rip)")
+    frames, note = unwind([module], space, {"rip": (module.symbol("deep") or (0, 0))[0]})
+    assert len(frames) == 1
+    assert note == "the stack pointer isn't known"
