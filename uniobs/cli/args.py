@@ -1,4 +1,4 @@
-"""The command line's grammar: the first word that is no option is the target, the rest belongs to the tool."""
+"""The command line's grammar: the first word that is no option is the target, the rest is the tool's."""
 
 import argparse
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser(command: str, about: str, *, words: str = "", target: bool = True, doc: str = "") -> Parser:
-    """A parser with what every command takes. ``words`` names what may follow the target in the usage line."""
+    """A parser with what every command takes. ``words``: what may follow the target, for the usage line."""
     usage = f"uniobs {command} [options]{' [TARGET]' if target else ''}{' ' + words if words else ''}"
     made = Parser(
         prog=f"uniobs {command}",

@@ -44,29 +44,29 @@ def log_text(entry: LogLine) -> str:
     return f"[{stamp}] {entry.text.rstrip()}" + (" [cut]" if entry.truncated else "")
 
 
-def last(target: Any, tids: Collection[int], unknown: list[str]) -> History:
+def last(target: Any, tids: Collection[int], unknown: list[str], calls: int = CALLS) -> History:
     """The verdict's threads' last calls, or everybody's when they made none that is still recorded."""
-    calls: list[str] = []
+    lines: list[str] = []
     of_threads = False
     try:
         follow = target.walker("trace").trace()
         events = [*follow.poll(), *follow.flush()][-EVENTS:]
-        calls = _calls(target, events, tids) if tids else []
-        of_threads = bool(calls)
-        calls = calls or _calls(target, events, ())
-        if not calls:
+        lines = _calls(target, events, tids) if tids else []
+        of_threads = bool(lines)
+        lines = lines or _calls(target, events, ())
+        if not lines:
             unknown.append("what happened just before (no call is recorded)")
     except NotOffered:
         unknown.append("what happened just before (this guest carries no trace ring)")
     except UniobsError as error:
         unknown.append(f"what happened just before ({error})")
-    return History(tuple(calls), _log(target, unknown), of_threads)
+    return History(tuple(lines[-calls:]), _log(target, unknown), of_threads)
 
 
 def _calls(target: Any, events: list[Any], tids: Collection[int]) -> list[str]:
     stream = registry.load(registry.STREAMS, "strace")(target, durations=True, tids=tuple(tids))
     lines: list[str] = [*stream.feed(events), *stream.close()]
-    return lines[-CALLS:]
+    return lines
 
 
 def _log(target: Any, unknown: list[str]) -> tuple[LogLine, ...]:

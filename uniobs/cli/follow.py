@@ -66,7 +66,9 @@ def _loop(
         if history:
             return _last_words(target), False
         if time.monotonic() - last_item > QUIET_S:
-            out.notice(f"no {stream.unit} for {QUIET_S:.0f} s, waiting; --last shows what was recorded before")
+            out.notice(
+                f"no {stream.unit} for {QUIET_S:.0f} s, waiting; --last shows what was recorded before"
+            )
             last_item = time.monotonic()
         time.sleep(INTERVAL_S)
         target.refresh()

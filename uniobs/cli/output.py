@@ -19,6 +19,7 @@ class Output:
         self.stderr = stderr
         self.json = json
         self.color = _wants_color(stdout, color)
+        self.spec: str | None = None  # how the user named the target, for the commands we offer
         self._said: set[str] = set()
 
     def line(self, text: str = "", style: str | None = None) -> None:

@@ -61,7 +61,9 @@ def _fields(row: Any) -> dict[str, Any]:
     return {name: getattr(row, name) for name in row.__dataclass_fields__}
 
 
-def envelope(view: str, target: str | None, rows: Any, notes: Sequence[str], complete: bool) -> dict[str, Any]:
+def envelope(
+    view: str, target: str | None, rows: Any, notes: Sequence[str], complete: bool
+) -> dict[str, Any]:
     """The one JSON object that every command answers with."""
     return {
         "schema": SCHEMA,

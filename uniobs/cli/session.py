@@ -24,6 +24,7 @@ def opened(options: argparse.Namespace, out: Output) -> Iterator[tuple[Any, list
 
     spec, words = split_target(options)
     target = open_target(spec if spec is not None else only_guest(), images=list(options.image))
+    out.spec = spec if spec is not None else target.name
     try:
         say_notices(target, out)
         yield target, words
@@ -57,7 +58,9 @@ def only_guest() -> str:
     if len(guests) == 1:
         return str(guests[0].pid) if guests[0].pid is not None else str(guests[0].name)
     if not guests:
-        raise UsageError("no guest is running on this host (as far as this user can see): name a core or start one")
+        raise UsageError(
+            "no guest is running on this host (as far as this user can see): name a core or start one"
+        )
     names = ", ".join(f"{guest.name} (pid {guest.pid})" for guest in guests[:8])
     more = f" and {len(guests) - 8} more" if len(guests) > 8 else ""
     raise UsageError(f"which guest? there are {names}{more}")
@@ -74,7 +77,8 @@ def say_state(target: Any, out: Output) -> None:
         status = target.status(watch=0)
         if status.state in ("dead", "hung"):
             out.notice(
-                f"{target.name} is {status.state} ({status.reason}): this is its last state; uniobs why {target.name}"
+                f"{target.name} is {status.state} ({status.reason}): this is its last state; "
+                f"uniobs why {out.spec}"
             )
 
 

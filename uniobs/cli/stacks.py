@@ -21,8 +21,10 @@ def panic_of(target: Any) -> Panic | None:
 
 
 def threads_of(target: Any, tids: list[int] | None, panic: Panic | None) -> list[Thread]:
-    """The threads to show, the crashed one first, then by id. Raises UniobsError when none of them is there."""
-    threads = [t for t in target.walker("threads").threads() if t.state != "exited" or (panic and t.tid == panic.tid)]
+    """The threads to show, the crashed one first, then by id. Raises UniobsError for one that isn't there."""
+    threads = [
+        t for t in target.walker("threads").threads() if t.state != "exited" or (panic and t.tid == panic.tid)
+    ]
     if panic is not None and panic.tid is not None and all(t.tid != panic.tid for t in threads):
         threads.append(Thread(panic.tid))
     if tids:

@@ -11,13 +11,25 @@ from typing import Literal
 
 ThreadState = Literal["running", "ready", "blocked", "sleeping", "exited"]
 WaitKind = Literal[
-    "mutex", "cond", "sem", "sleep", "join", "accept", "recv", "send", "connect", "mbox", "poll", "irq", "other"
+    "mutex",
+    "cond",
+    "sem",
+    "sleep",
+    "join",
+    "accept",
+    "recv",
+    "send",
+    "connect",
+    "mbox",
+    "poll",
+    "irq",
+    "other",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What a thread waits for. ``target`` is the object's name or address text; ``owner_tid`` who holds it."""
+    """What a thread waits for. ``name`` is the object's; ``owner_tid`` who holds it."""
 
     kind: WaitKind
     object: int | None = None
@@ -151,7 +163,7 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class Arg:
-    """One argument as carried. ``value`` is an int, or bytes for paths and buffers (``length`` = full length)."""
+    """One argument as carried. ``value``: an int, or bytes for paths and buffers (``length``: all of it)."""
 
     name: str | None
     kind: str  # the ABI's arg names, lower case: "fd", "path", "buf", "size"...
@@ -218,7 +230,9 @@ class Panic:
 class Registers:
     """x86-64 registers of one vCPU or of a fault; a name that is missing is unknown."""
 
-    values: dict[str, int] = field(default_factory=dict)  # rax..r15 rip rflags cs ss cr0 cr2 cr3 cr4 fs_base gs_base
+    values: dict[str, int] = field(
+        default_factory=dict
+    )  # rax..r15 rip rflags cs ss cr0 cr2 cr3 cr4 fs_base gs_base
     source: str = ""  # "QMP", "core note", "panic record", "saved by the scheduler"
     cpu: int | None = None
 
@@ -249,7 +263,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A thread's frames, or why there are none (``error``); ``note`` qualifies them (where it stopped, and why)."""
+    """A thread's frames, or why there are none (``error``); ``note`` qualifies them (where it stopped)."""
 
     tid: int
     frames: tuple[Frame, ...] = ()

@@ -67,7 +67,7 @@ class View(Protocol):
 
 
 class Follow(Protocol):
-    """A cursor over a ring (or several merged by time): each poll gives what came since, and the loss so far."""
+    """A cursor over a ring (or several merged by time): each poll gives what came since."""
 
     loss: "Loss"
 
@@ -103,7 +103,7 @@ class Stream(Protocol):
 
 
 class Walker(Protocol):
-    """Answers questions about one kind of guest. A method whose name isn't in ``answers`` raises NotOffered."""
+    """Answers questions about one kind of guest. What isn't in ``answers`` raises NotOffered."""
 
     name: str  # "stub", "unikraft"...: printed as provenance
     answers: frozenset[str]

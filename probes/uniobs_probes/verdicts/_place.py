@@ -14,7 +14,9 @@ _WAITING = re.compile(
     r"(^|_)(k?mutex|k?cond|sem|mbox|lock|unlock|lll|futex|wait\w*|block\w*|sched\w*|switch\w*|context|yield"
     r"|syscall|sleep|nanosleep|pthread|thread|uniobs)(_|\d|$)"
 )
-_DYING = re.compile(r"(^|_)(panic|k?assert\w*|fail\w*|abort|stack_chk\w*|raise|pthread_kill\w*|oops|uniobs)(_|\d|$)")
+_DYING = re.compile(
+    r"(^|_)(panic|k?assert\w*|fail\w*|abort|stack_chk\w*|raise|pthread_kill\w*|oops|uniobs)(_|\d|$)"
+)
 
 
 def caller(stack: Stack, machinery: re.Pattern[str]) -> Frame | None:

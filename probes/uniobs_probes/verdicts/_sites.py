@@ -6,7 +6,6 @@ from typing import Any
 from uniobs.errors import NotOffered
 from uniobs.model.guest import Heap
 from uniobs.model.text import size_text
-
 from uniobs_probes.verdicts._place import answer, place_text
 
 TOP = 3

@@ -3,10 +3,9 @@
 from typing import Any
 
 from uniobs.errors import NotOffered
+from uniobs.model import fault
 from uniobs.model.guest import Panic, Stack, Thread, Verdict
 from uniobs.model.text import span_text
-
-from uniobs.model import fault
 from uniobs_probes.verdicts._place import answer, died_at, short_spot, spot, thread_name
 from uniobs_probes.verdicts._sites import heap_line, site_lines
 
@@ -44,7 +43,9 @@ def _verdict(target: Any, panic: Panic) -> Verdict:
         lines.append(f"at        {rip:#x}" if rip is not None else "at        an unknown address")
         unknown.append(f"the line ({stack.error or 'no image tells it'})")
     outer = stack.frames[1 : 1 + STACK_LINES]
-    lines.extend(f"from      {spot(f)}" for f in outer if f is not frame and f.level > (frame.level if frame else -1))
+    lines.extend(
+        f"from      {spot(f)}" for f in outer if f is not frame and f.level > (frame.level if frame else -1)
+    )
     if panic.time_ns is not None:
         lines.append(f"when      {span_text(panic.time_ns)} after boot")
     if panic.kind == "oom":

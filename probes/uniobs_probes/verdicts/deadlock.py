@@ -5,7 +5,6 @@ from typing import Any
 
 from uniobs.model.guest import Lock, Thread, Verdict
 from uniobs.model.text import pad
-
 from uniobs_probes.verdicts._place import answer, place_text, spot, thread_name, waits_at
 from uniobs_probes.views._facts import guest_now
 
@@ -80,7 +79,11 @@ def _verdict(
         stack = target.stack(edge.thread)
         lock = held[n]
         holds = f"holds {pad(_lock_name(lock), lock_cells)}" if lock is not None else " " * (6 + lock_cells)
-        waits = f"waits for {_lock_name(edge.lock)}" if edge.lock is not None else f"waits for the end of {names[(n + 1) % len(names)]}"
+        waits = (
+            f"waits for {_lock_name(edge.lock)}"
+            if edge.lock is not None
+            else f"waits for the end of {names[(n + 1) % len(names)]}"
+        )
         at = f"at {spot(waits_at(stack))}" if stack.frames else "at an unknown line"
         lines.append(f"{pad(names[n], name_cells)}   {holds}   {waits}   {at}")
         if not stack.frames:
@@ -106,7 +109,8 @@ def _verdict(
     whole = begun is not None and None not in since and now is not None and now >= begun
     return Verdict(
         name="deadlock",
-        headline="deadlock: " + (" <-> " if len(names) == 2 else " -> ").join(names if len(names) <= 2 else [*names, names[0]]),
+        headline="deadlock: "
+        + (" <-> " if len(names) == 2 else " -> ").join(names if len(names) <= 2 else [*names, names[0]]),
         severity=1,
         threads=tuple(edge.thread.tid for edge in cycle),
         locks=tuple(edge.lock.address for edge in cycle if edge.lock is not None),

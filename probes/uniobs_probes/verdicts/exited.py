@@ -4,7 +4,6 @@ from typing import Any
 
 from uniobs.model.guest import Verdict
 from uniobs.region import _abi
-
 from uniobs_probes.views._facts import live_header
 
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 from uniobs.model.guest import Thread, Verdict
-
 from uniobs_probes.verdicts._place import answer, short_spot, spot, thread_name
 from uniobs_probes.views._facts import live_header
 

@@ -6,7 +6,6 @@ from typing import Any
 from uniobs.errors import NotOffered
 from uniobs.model.guest import Verdict
 from uniobs.model.text import size_text
-
 from uniobs_probes.verdicts._sites import heap_line, heap_of, site_lines
 
 NEARLY_FULL = 0.9
@@ -30,7 +29,8 @@ def rule(target: Any) -> list[Verdict]:
     else:
         name, severity = "alloc-failures", 4
         headline = f"{heap.failures} allocations failed"
-        title = f"has had {heap.failures} allocations FAIL, though {size_text(heap.total - heap.used)} are free now"
+        free = size_text(heap.total - heap.used)
+        title = f"has had {heap.failures} allocations FAIL, though {free} are free now"
     lines = (*heap_line(target), *site_lines(target))
     unknown = () if len(lines) > 1 else ("who holds it (the guest doesn't count by call site)",)
     return [Verdict(name, headline, severity, lines=lines, unknown=unknown, title=title)]

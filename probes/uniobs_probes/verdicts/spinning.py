@@ -6,7 +6,6 @@ from typing import Any
 
 from uniobs.errors import NotOffered
 from uniobs.model.guest import Thread, Verdict
-
 from uniobs_probes.verdicts._place import short_spot, spot, thread_name
 from uniobs_probes.views.top import shares
 

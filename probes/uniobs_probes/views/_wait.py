@@ -24,7 +24,7 @@ def wait_text(
     names: dict[int, str],
     now_ns: int | None,
 ) -> str:
-    """``accept 0.0.0.0:80``, ``mutex ledger (tid 9)``, ``sleep 60ms``, ``cond jobs``; - when it doesn't wait."""
+    """``accept 0.0.0.0:80``, ``mutex ledger (tid 9)``, ``sleep 60ms``, ``cond jobs``; - when none."""
     wait = thread.wait
     if wait is None or thread.state not in ("blocked", "sleeping"):
         return "-"

@@ -6,7 +6,6 @@ from typing import Any
 
 from uniobs.model.guest import Counter
 from uniobs.model.view import Column, Table
-
 from uniobs_probes.views._facts import ask
 
 COLUMNS = (

@@ -1,6 +1,5 @@
 """doctor: what is missing on this host or for one guest, and what each costs."""
 
-import os
 import shutil
 from contextlib import suppress
 from ctypes.util import find_library
@@ -116,7 +115,9 @@ def _region(target: Any) -> dict[str, Any]:
         return _row("stub", False, str(error), costs)
     if region is None:
         return _row("stub", False, "no region in its memory", costs)
-    what = f"{region.kernel or 'a guest'} with a region of {region.header.size >> 10} KiB at {region.address:#x}"
+    what = (
+        f"{region.kernel or 'a guest'} with a region of {region.header.size >> 10} KiB at {region.address:#x}"
+    )
     return _row("stub", True, what, costs)
 
 
@@ -142,14 +143,21 @@ def _images(target: Any) -> list[dict[str, Any]]:
     for module in modules:
         proven = module.proof is not None
         rows.append(
-            _row("image", proven, f"{module.path}: {'its text is the one in memory' if proven else 'not compared'}", costs)
+            _row(
+                "image",
+                proven,
+                f"{module.path}: {'its text is the one in memory' if proven else 'not compared'}",
+                costs,
+            )
         )
         debug = module.debug.path if module.debug is not None else module.path
         rows.append(
             _row(
                 "debug information",
                 module.dwarf is not None,
-                f"in {debug}" if module.dwarf is not None else "the image carries none, nor does a file beside it",
+                f"in {debug}"
+                if module.dwarf is not None
+                else "the image carries none, nor does a file beside it",
                 "no lines and no inlined functions: build with -g, or keep the .debug file",
             )
         )

@@ -5,7 +5,6 @@ from typing import Any
 
 from uniobs.model.guest import Interface
 from uniobs.model.view import Column, Table
-
 from uniobs_probes.views._facts import torn_note
 
 COLUMNS = (
@@ -62,7 +61,13 @@ class Routes:
     def rows(self, target: Any, **_: Any) -> Table:
         rows = []
         for row in target.walker("interfaces").interfaces():
-            if row.torn or row.addr is None or row.prefix is None or ":" in row.addr or not 0 < row.prefix <= 32:
+            if (
+                row.torn
+                or row.addr is None
+                or row.prefix is None
+                or ":" in row.addr
+                or not 0 < row.prefix <= 32
+            ):
                 continue
             try:
                 network = IPv4Interface(f"{row.addr}/{row.prefix}").network

@@ -51,14 +51,27 @@ class Ls:
         ticks = {guest.pid: cpu_ticks(guest.pid) for guest in guests}
         if guests:
             time.sleep(WATCH_S)
-        rows, notes = [], []
+        rows: list[dict[str, Any]] = []
+        notes: list[str] = []
         for guest in guests:
             elapsed = time.monotonic() - begun
             cpu = cpu_percent(ticks[guest.pid], cpu_ticks(guest.pid), elapsed)
-            base = {"name": guest.name, "pid": guest.pid, "vmm": guest.vmm, "cpu": cpu, "memory": guest.memory}
+            base = {
+                "name": guest.name,
+                "pid": guest.pid,
+                "vmm": guest.vmm,
+                "cpu": cpu,
+                "memory": guest.memory,
+            }
             rows.append(_look(str(guest.pid), base, images, notes))
         for file in files:
-            base = {"name": os.path.basename(file), "pid": None, "vmm": os.path.basename(file), "cpu": None, "memory": None}
+            base = {
+                "name": os.path.basename(file),
+                "pid": None,
+                "vmm": os.path.basename(file),
+                "cpu": None,
+                "memory": None,
+            }
             rows.append(_look(file, base, images, notes))
         return Table(COLUMNS, rows, tuple(notes), complete=not notes)
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from uniobs.model.guest import Socket
 from uniobs.model.view import Column, Table
-
 from uniobs_probes.views._facts import ask, overflow_notes, torn_note
 from uniobs_probes.views._wait import endpoint
 
@@ -54,9 +53,7 @@ def owner_text(socket: Socket, names: dict[int, str]) -> str:
     return f"{socket.owner_tid}/{name}" if name else str(socket.owner_tid)
 
 
-def pick(
-    sockets: Sequence[Socket], kinds: Sequence[str], *, all: bool, only_listening: bool
-) -> list[Socket]:
+def pick(sockets: Sequence[Socket], kinds: Sequence[str], *, all: bool, only_listening: bool) -> list[Socket]:
     """Sockets of the kinds, in netstat's order: connected ones, listening ones or both. Torn rows are
     kept: nobody knows that they don't belong here."""
     kept = []

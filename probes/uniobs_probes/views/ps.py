@@ -8,7 +8,6 @@ from uniobs.errors import UsageError
 from uniobs.model.guest import Thread, Wait
 from uniobs.model.text import clock_text, percent_text, span_text
 from uniobs.model.view import Column, Table
-
 from uniobs_probes.views._facts import Facts, overflow_notes, torn_note
 from uniobs_probes.views._wait import wait_text
 
@@ -64,7 +63,9 @@ COLUMNS = (
     Column("state", "STATE", doc="the scheduler's own word"),
     Column("wchan", "WCHAN", doc="what it waits for"),
     Column("wait", "WAIT", doc="the wait's kind", text=lambda row: row.wait.kind if row.wait else "-"),
-    Column("pcpu", "%CPU", "right", "of one CPU, since the thread's start", lambda row: percent_text(row.pcpu)),
+    Column(
+        "pcpu", "%CPU", "right", "of one CPU, since the thread's start", lambda row: percent_text(row.pcpu)
+    ),
     Column("cpu_time_ns", "TIME", "right", "CPU time, minutes", lambda row: clock_text(row.cpu_time_ns)),
     Column("stack_used", "STACK", "right", "deepest use / size", _stack),
     Column("stack_size", "STKSZ", "right", "size of the stack in bytes"),
@@ -159,13 +160,17 @@ def sort_rows(rows: list[Row], keys: Sequence[str]) -> list[Row]:
         column = chosen([key.lstrip("+-")])[0][0]
         known = [row for row in rows if getattr(row, column.key) is not None]
         unknown = [row for row in rows if getattr(row, column.key) is None]
-        known.sort(key=lambda row, k=column.key: _order(getattr(row, k)), reverse=key.startswith("-"))
+        known.sort(key=_by(column.key), reverse=key.startswith("-"))
         rows = known + unknown
     return rows
 
 
-def _order(value: Any) -> Any:
-    return value.kind if isinstance(value, Wait) else value
+def _by(key: str) -> Any:
+    def order(row: Row) -> Any:
+        value = getattr(row, key)
+        return value.kind if isinstance(value, Wait) else value
+
+    return order
 
 
 class Ps:

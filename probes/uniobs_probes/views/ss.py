@@ -6,9 +6,7 @@ from typing import Any
 from uniobs.model.guest import Socket
 from uniobs.model.text import span_text
 from uniobs.model.view import Column, Table
-
 from uniobs_probes.views._facts import ask, guest_now, overflow_notes, torn_note
-from uniobs_probes.views._wait import endpoint
 from uniobs_probes.views.netstat import NETWORK, listening, pick, row_of
 from uniobs_probes.views.ss_filter import parse
 
@@ -21,6 +19,7 @@ COLUMNS = (
     Column("remote", "Peer Address:Port", "right", text=lambda row: row["remote"] or "-"),
 )
 PROCESS = Column("process", "Process", text=lambda row: row["process"])
+
 
 def process_text(row: dict[str, Any]) -> str:
     """users:(("worker-2",tid=9,fd=7))"""
@@ -39,7 +38,12 @@ def info_text(s: Socket) -> str:
     parts = []
     if s.rtt_us is not None:
         parts.append(f"rtt:{s.rtt_us / 1000:g}")
-    for name, value in (("mss", s.mss), ("cwnd", s.cwnd), ("bytes_sent", s.tx_bytes), ("bytes_received", s.rx_bytes)):
+    for name, value in (
+        ("mss", s.mss),
+        ("cwnd", s.cwnd),
+        ("bytes_sent", s.tx_bytes),
+        ("bytes_received", s.rx_bytes),
+    ):
         if value is not None:
             parts.append(f"{name}:{value}")
     if s.retransmits is not None:

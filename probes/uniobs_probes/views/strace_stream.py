@@ -81,7 +81,11 @@ class StraceStream:
         """One object a call that returned; those that didn't come from close_json()."""
         if items:
             self._learn(items)
-        return [self._object(call) for step, call in self._pairing.feed(items) if step == "exit" and self._wanted(call)]
+        return [
+            self._object(call)
+            for step, call in self._pairing.feed(items)
+            if step == "exit" and self._wanted(call)
+        ]
 
     def close_json(self) -> list[dict[str, Any]]:
         return [self._object(call) for call in self._pairing.unfinished if self._wanted(call)]

@@ -8,7 +8,6 @@ from typing import Any
 from uniobs.model.guest import Thread
 from uniobs.model.text import size_text, span_text
 from uniobs.model.view import Column, Table
-
 from uniobs_probes.views import ps
 from uniobs_probes.views._facts import Facts, ask, heap_of, overflow_notes, torn_note
 
@@ -39,16 +38,18 @@ class Top:
     def sampler(self, target: Any) -> Callable[..., Table]:
         """A function whose every call is a screen with %CPU since the call (or this) before."""
         first = Facts(target)
-        state = {"threads": {t.tid: t for t in first.threads}, "at": time.monotonic_ns()}
+        threads = {t.tid: t for t in first.threads}
+        at = time.monotonic_ns()
 
         def sample(**options: Any) -> Table:
+            nonlocal threads, at
             if not target.live:
                 return self.rows(target, **options)
             target.refresh()
             facts = Facts(target)
             now = time.monotonic_ns()
-            cpu = shares(state["threads"], facts.threads, now - state["at"])
-            state.update(threads={t.tid: t for t in facts.threads}, at=now)
+            cpu = shares(threads, facts.threads, now - at)
+            threads, at = {t.tid: t for t in facts.threads}, now
             return self._table(target, facts, cpu, **options)
 
         return sample

@@ -8,7 +8,6 @@ from typing import Any
 from uniobs.model.guest import Thread
 from uniobs.model.text import UNKNOWN
 from uniobs.model.view import Column, Table
-
 from uniobs_probes.views._facts import Facts, ask, heap_of, live_header
 from uniobs_probes.views.top import shares
 
@@ -102,14 +101,18 @@ def _row(facts: Facts, old: Sample, new: Sample) -> dict[str, Any]:
 
     def rate(key: str) -> int | None:
         a, b = getattr(old, key), getattr(new, key)
-        return round((b - a) * 1e9 / elapsed) if elapsed and a is not None and b is not None and b >= a else None
+        return (
+            round((b - a) * 1e9 / elapsed) if elapsed and a is not None and b is not None and b >= a else None
+        )
 
     heap = heap_of(facts.target)
     used, total = (heap.used, heap.total) if heap is not None else (None, None)
     idle = _idle(old, new, elapsed)
     return {
         "running": sum(1 for t in facts.threads if t.state in ("running", "ready") and not t.idle),
-        "blocked": sum(1 for t in facts.threads if t.state == "blocked" and t.wait and t.wait.kind == "mutex"),
+        "blocked": sum(
+            1 for t in facts.threads if t.state == "blocked" and t.wait and t.wait.kind == "mutex"
+        ),
         "heap_used": used,
         "heap_free": total - used if total is not None and used is not None else None,
         "heap_peak": heap.peak if heap is not None else None,
@@ -129,7 +132,9 @@ def _idle(old: Sample, new: Sample, elapsed: int | None) -> int | None:
         return None
     if not old.threads:
         known = [t.cpu_time_ns for t in quiet if t.cpu_time_ns is not None]
-        return round(min(100.0, 100 * sum(known) / elapsed / len(quiet))) if len(known) == len(quiet) else None
+        return (
+            round(min(100.0, 100 * sum(known) / elapsed / len(quiet))) if len(known) == len(quiet) else None
+        )
     cpu = shares(old.threads, tuple(quiet), elapsed)
     return round(sum(cpu.values()) / len(quiet)) if len(cpu) == len(quiet) else None
 

@@ -10,13 +10,18 @@ from uniobs.model.guest import Panic
 from uniobs.target.instruction import instruction_text
 
 DOC = """\
-Each frame says how it is known: cfi (unwind tables), frame pointer, or scan (a guess). Exit 4: a stack is missing.
+Each frame says how it is known: cfi (unwind tables), frame pointer, or scan (a guess).
+Exit 4: a stack is missing.
 """
 
 
 def run(argv: list[str]) -> int:
-    parser = args.parser("bt", "The stacks of a guest's threads; the crashed one first.", words="[TID...]", doc=DOC)
-    parser.add_argument("-t", "-p", dest="tids", action="append", type=args.number_list, metavar="TID", help="only these")
+    parser = args.parser(
+        "bt", "The stacks of a guest's threads; the crashed one first.", words="[TID...]", doc=DOC
+    )
+    parser.add_argument(
+        "-t", "-p", dest="tids", action="append", type=args.number_list, metavar="TID", help="only these"
+    )
     options = args.parse(parser, argv)
     out = session.out_for(options)
     with session.opened(options, out) as (target, words):
@@ -33,7 +38,6 @@ def show(out: Output, target: Any, tids: list[int] | None = None) -> int:
     panic = stacks.panic_of(target)
     threads = stacks.threads_of(target, tids, panic)
     found = [(thread, stacks.stack_of(target, thread)) for thread in threads]
-    # a running thread of a live guest has no stack without registers: that's said, and isn't a failure to read
     complete = all(stack.frames for _, stack in found)
     if out.json:
         crashed = panic.tid if panic is not None else None

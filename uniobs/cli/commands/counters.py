@@ -5,7 +5,10 @@ from uniobs.cli import args, session
 
 def run(argv: list[str]) -> int:
     parser = args.parser(
-        "counters", "Counters and gauges of a guest.", words="[PATTERN...]", doc="PATTERN: a name with * and ?."
+        "counters",
+        "Counters and gauges of a guest.",
+        words="[PATTERN...]",
+        doc="PATTERN: a name with * and ?.",
     )
     options = args.parse(parser, argv)
     out = session.out_for(options)

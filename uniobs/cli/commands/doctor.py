@@ -6,7 +6,9 @@ from uniobs.errors import EXIT_FINDING, EXIT_OK, UniobsError
 
 def run(argv: list[str]) -> int:
     parser = args.parser(
-        "doctor", "What is missing on this host, or for one guest, and what each costs.", doc="Exit 1: something is."
+        "doctor",
+        "What is missing on this host, or for one guest, and what each costs.",
+        doc="Exit 1: something is.",
     )
     options = args.parse(parser, argv)
     out = session.out_for(options)

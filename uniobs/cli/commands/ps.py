@@ -1,6 +1,7 @@
 """uniobs ps: threads."""
 
 from uniobs.cli import args, session
+from uniobs.cli.output import Output
 from uniobs.errors import UsageError
 
 ABOUT = "Threads of a guest, and what each waits for."
@@ -17,9 +18,23 @@ def run(argv: list[str]) -> int:
     add = parser.add_argument
     for flag in "eAfFLTlwmHjy":
         add(f"-{flag}", action="count", help="accepted: every thread is shown")
-    add("-o", "--format", action="append", metavar="COL,COL", help="columns; COL=TITLE renames, COL= hides the title")
+    add(
+        "-o",
+        "--format",
+        action="append",
+        metavar="COL,COL",
+        help="columns; COL=TITLE renames, COL= hides the title",
+    )
     add("-O", action="append", dest="extra", metavar="COL,COL", help="the default columns and these")
-    add("-p", "-t", dest="tids", action="append", type=args.number_list, metavar="TID", help="only these threads")
+    add(
+        "-p",
+        "-t",
+        dest="tids",
+        action="append",
+        type=args.number_list,
+        metavar="TID",
+        help="only these threads",
+    )
     add("-C", dest="names", action="append", metavar="NAME", help="only threads of this name")
     add("--sort", metavar="[-]COL,COL", help="order; - is descending")
     add("--no-headers", "--no-heading", action="store_true", help="no header line")
@@ -51,7 +66,7 @@ def _list(given: list[str] | None) -> list[str] | None:
     return [part for text in given for part in text.replace(" ", ",").split(",") if part]
 
 
-def _columns(out: session.Output) -> int:
+def _columns(out: Output) -> int:
     from uniobs.model import registry
 
     for column in registry.load(registry.VIEWS, "ps").columns:

@@ -14,13 +14,35 @@ def run(argv: list[str]) -> int:
     parser = args.parser("strace", "Calls of a guest.", doc=DOC)
     add = parser.add_argument
     add("-f", "--follow-forks", action="count", help="accepted: all threads are followed")
-    add("-e", "--trace", dest="only", action="append", default=[], metavar="EXPR", help="trace=open,recv  %%network  !%%file")
+    add(
+        "-e",
+        "--trace",
+        dest="only",
+        action="append",
+        default=[],
+        metavar="EXPR",
+        help="trace=open,recv  %%network  !%%file",
+    )
     add("-T", "--syscall-times", action="store_true", help="time spent in each call")
-    add("-t", dest="stamp", action="count", default=0, help="time of day; -tt microseconds, -ttt since the epoch")
+    add(
+        "-t",
+        dest="stamp",
+        action="count",
+        default=0,
+        help="time of day; -tt microseconds, -ttt since the epoch",
+    )
     add("-r", "--relative-timestamps", action="store_true", help="time since the line before")
     add("-y", "--decode-fds", action="count", default=0, help="what each descriptor is")
     add("-s", "--string-limit", type=int, default=32, metavar="N", help="bytes of each buffer (32)")
-    add("-p", "--attach", dest="tids", action="append", type=args.number_list, metavar="TID", help="only these threads")
+    add(
+        "-p",
+        "--attach",
+        dest="tids",
+        action="append",
+        type=args.number_list,
+        metavar="TID",
+        help="only these threads",
+    )
     add("-z", "--successful-only", action="store_true", help="only calls that succeeded")
     add("-Z", "--failed-only", action="store_true", help="only calls that failed")
     add("-c", "--summary-only", action="store_true", help="a table of calls at the end, no lines")
@@ -51,4 +73,6 @@ def run(argv: list[str]) -> int:
         )
         history = follow.wants_history(target, options.last)
         with session.redirected(out, options.output):
-            return follow.run(out, target, stream, history=history, count=options.count, quiet=bool(options.quiet))
+            return follow.run(
+                out, target, stream, history=history, count=options.count, quiet=bool(options.quiet)
+            )

@@ -15,7 +15,9 @@ def run(argv: list[str]) -> int:
     add("-b", "--batch", action="store_true", help="accepted")
     add("-H", "--threads", action="store_true", help="accepted")
     add("-n", "--iterations", type=args.positive(int), metavar="N", help="end after N screens")
-    add("-d", "--delay", type=args.positive(float), default=1.0, metavar="SECONDS", help="between screens (1)")
+    add(
+        "-d", "--delay", type=args.positive(float), default=1.0, metavar="SECONDS", help="between screens (1)"
+    )
     add("-o", "--sort", metavar="COL", help="order by this column, descending (%%CPU)")
     options = args.parse(parser, argv)
     out = session.out_for(options)

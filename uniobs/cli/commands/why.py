@@ -1,5 +1,7 @@
 """uniobs why: the verdict, in one paragraph."""
 
+import os
+import shlex
 from typing import Any
 
 from uniobs.cli import args, before, render, session, stacks
@@ -9,13 +11,18 @@ from uniobs.model.findings import FINDING, findings
 from uniobs.model.guest import Status, Thread, Verdict
 from uniobs.model.text import pad, span_text, width
 
-DOC = "Exit 0: nothing is wrong; 1: a finding; 4: it can't be told. It watches up to some seconds when in doubt."
+DOC = """\
+Exit 0: nothing is wrong; 1: a finding; 4: it can't be told.
+It watches for some seconds when it's in doubt.
+"""
 OTHERS = 10  # threads listed besides those of the verdict
 
 
 def run(argv: list[str]) -> int:
     parser = args.parser("why", "What is wrong with a guest, in one paragraph.", doc=DOC)
-    parser.add_argument("-w", "--watch", type=float, metavar="SECONDS", help="watch so long at most before saying hung")
+    parser.add_argument(
+        "-w", "--watch", type=float, metavar="SECONDS", help="watch so long at most before saying hung"
+    )
     options = args.parse(parser, argv)
     out = session.out_for(options)
     with session.opened(options, out) as (target, words):
@@ -34,7 +41,9 @@ def explain(out: Output, target: Any, watch: float | None = None, *, commands: b
     code = EXIT_FINDING if said else EXIT_INCOMPLETE if status.state == "unknown" else EXIT_OK
     if out.json:
         answer = render.envelope("why", target.name, found, (), status.state != "unknown")
-        out.object({**answer, "status": status, "image": image, "unknown": _unique(unknown), **history.json()})
+        out.object(
+            {**answer, "status": status, "image": image, "unknown": _unique(unknown), **history.json()}
+        )
         return code
     _headline(out, target, status, found, image)
     for number, verdict in enumerate(found):
@@ -52,12 +61,14 @@ def explain(out: Output, target: Any, watch: float | None = None, *, commands: b
             out.line(f"  {'Not known:' if number == 0 else '          '} {text}", "dim")
     if commands:
         out.line()
-        out.line("  Next:  " + "     ".join(_next(target, found)))
+        out.line("  Next:  " + "     ".join(_next(shlex.quote(out.spec or target.name), target, found)))
     return code
 
 
 def _headline(out: Output, target: Any, status: Status, found: list[Verdict], image: str) -> None:
-    who = ", ".join(part for part in (_kind(target), f"pid {target.pid}" if target.pid is not None else "") if part)
+    who = ", ".join(
+        part for part in (_kind(target), f"pid {target.pid}" if target.pid is not None else "") if part
+    )
     tail = f"({who}; {image})"
     said = [verdict for verdict in found if verdict.severity < FINDING]
     snapshot = ", as of this snapshot" if status.snapshot else ""
@@ -66,7 +77,9 @@ def _headline(out: Output, target: Any, status: Status, found: list[Verdict], im
         length = _since(first.for_at_least_s if first.for_at_least_s is not None else _hung_for(status))
         out.line(f"{target.name} {first.title or first.headline}{length}{snapshot} {tail}", "bad")
     elif status.state == "live":
-        out.line(f"{target.name} is fine: {status.state}, {status.reason}{_beat(status)}{snapshot} {tail}", "good")
+        out.line(
+            f"{target.name} is fine: {status.state}, {status.reason}{_beat(status)}{snapshot} {tail}", "good"
+        )
     elif status.state == "dead" and found:
         out.line(f"{target.name} {found[0].title}{snapshot} {tail}", "bold")
     else:
@@ -142,18 +155,16 @@ def _unique(texts: list[str]) -> list[str]:
     return list(dict.fromkeys(texts))
 
 
-def _next(target: Any, found: list[Verdict]) -> list[str]:
-    name = target.name if target.pid is not None else target.origin_spec if hasattr(target, "origin_spec") else target.name
+def _next(name: str, target: Any, found: list[Verdict]) -> list[str]:
     commands = [text.format(target=name) for verdict in found for text in verdict.next]
     names = {verdict.name for verdict in found}
-    if names & {"heap-full", "oom", "alloc-failures"}:
+    if target.live and names & {"heap-full", "alloc-failures"}:
         commands.append(f"uniobs vmstat {name} 1")
-    if found:
-        commands.append(f"uniobs bt {name}")
-        if target.live and target.pid is not None:
-            commands.append(f"uniobs core take {name} -o {name}.core")
-        else:
-            commands.append(f"uniobs strace {name}")
-    else:
+    if not found:
         commands += [f"uniobs ps {name}", f"uniobs top {name}", f"uniobs strace {name}"]
+    elif target.live and target.pid is not None:
+        file = f"{os.path.basename(target.name)}.core"
+        commands += [f"uniobs bt {name}", f"uniobs core take {name} -o {file}"]
+    else:
+        commands += [f"uniobs bt {name}", f"uniobs strace {name}"]
     return list(dict.fromkeys(commands))[:4]

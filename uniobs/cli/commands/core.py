@@ -1,0 +1,50 @@
+"""uniobs core: take a core of a guest, or report on one."""
+
+from uniobs.cli import args, session
+from uniobs.errors import UsageError
+
+DOC = """\
+core take TARGET -o FILE   writes an ELF core: QEMU by itself through QMP, a hosted guest through gdb's gcore
+core show FILE             one report: verdict, stacks, threads, locks, sockets, heap, last events and log
+core FILE                  the same
+"""
+
+
+def run(argv: list[str]) -> int:
+    verb = next((word for word in argv if not word.startswith("-")), None)
+    if verb == "take":
+        return _take([word for n, word in enumerate(argv) if n != argv.index("take")])
+    if verb == "show":
+        argv = [word for n, word in enumerate(argv) if n != argv.index("show")]
+    parser = args.parser("core", "Take a core of a guest, or report on one.", doc=DOC)
+    options = args.parse(parser, argv)
+    if not options.words and options.guest is None:
+        raise UsageError("core needs: take TARGET -o FILE, or show FILE")
+    out = session.out_for(options)
+    from uniobs.cli import report
+
+    with session.opened(options, out) as (target, words):
+        session.refuse_words(words, "core show")
+        return report.show(out, target)
+
+
+def _take(argv: list[str]) -> int:
+    parser = args.parser("core take", "Take a core of a running guest.", doc=DOC)
+    parser.add_argument("-o", "--output", metavar="FILE", help="the core (TARGET.core)")
+    parser.add_argument("-f", "--force", action="store_true", help="overwrite FILE")
+    options = args.parse(parser, argv)
+    out = session.out_for(options)
+    from uniobs.cli import coretake
+
+    with session.opened(options, out) as (target, words):
+        session.refuse_words(words, "core take")
+        taken = coretake.take(target, options.output or f"{target.name}.core", force=options.force)
+        if out.json:
+            from uniobs.cli import render
+
+            out.object(render.envelope("core take", target.name, [taken], (), True))
+        else:
+            out.line(f"{taken['file']}: {taken['bytes'] >> 10} KiB")
+            out.notice(taken["changed"])
+            out.line(f"Next:  uniobs why {taken['file']}     uniobs core show {taken['file']}")
+    return 0
