@@ -24,9 +24,14 @@ NOTE = struct.Struct("<III")
 # pt_regs of an NT_PRSTATUS note on x86-64 (struct elf_prstatus, asm/user_64.h)
 PRSTATUS_PID, PRSTATUS_REGS = 32, 112
 _NAMES = """
-r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs rflags rsp ss fs_base gs_base ds es fs gs
+r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip cs rflags rsp ss fs_base
+gs_base ds es fs gs
 """
 USER_REGS = _NAMES.split()
+
+
+class NoCore(BadFormat):
+    """An ELF file of another kind - or RAM, at the start of which an ELF header happens to lie."""
 
 
 class Segment(NamedTuple):
@@ -60,7 +65,7 @@ class ElfCore:
         if ident[4:6] != b"\x02\x01" or machine != EM_X86_64:
             raise BadFormat(f"{path}: an ELF file, but not of x86-64")
         if kind != ET_CORE:
-            raise BadFormat(f"{path}: an ELF file, but no core (an image is given with --image)")
+            raise NoCore(f"{path}: an ELF file, but no core (an image is given with --image)")
         if phentsize != PHDR.size:
             raise BadFormat(f"{path}: program headers of {phentsize} bytes")
         if phnum == PN_XNUM:

@@ -17,15 +17,18 @@ OTHERS = {
 }
 
 
-def open_core(path: str) -> Core:
-    """The core; its memory owns the file. Raises NoSuchTarget, AccessDenied or BadFormat in one line."""
+def open_core(path: str, raw_only: bool = False) -> Core:
+    """The core; its memory owns the file. ``raw_only`` takes the file as RAM, whatever its content.
+
+    Raises NoSuchTarget, AccessDenied or BadFormat in one line.
+    """
     fd = open_file(path)
     try:
         head = _head(fd, path)
         for magic, what in OTHERS.items():
-            if head.startswith(magic):
+            if head.startswith(magic) and not raw_only:
                 raise BadFormat(f"{path}: {what}, which uniobs doesn't read; take one with dump-guest-memory")
-        if not head.startswith(b"\x7fELF"):
+        if raw_only or not head.startswith(b"\x7fELF"):
             return raw.read(fd, path)
         elf = ElfCore(fd, path)
         notes = list(elf.notes())

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 
-from uniobs.cores import Core, open_core
+from uniobs.cores import Core, NoCore, open_core
 from uniobs.errors import NotOffered, UniobsError
 from uniobs.memory.blocks import Block
 from uniobs.memory.file import FileMemory
@@ -20,12 +20,31 @@ LOW_SIZES = (0xC0000000, 0x80000000, 0xB0000000, 0xE0000000)
 
 def file_origin(path: str, name: str | None = None) -> Origin:
     """Raises NoSuchTarget, AccessDenied or BadFormat."""
-    core = open_core(path)
+    try:
+        core = open_core(path)
+    except NoCore as error:
+        core = _ram_behind_elf(path, error)
     try:
         return _raw(core, name) if core.kind == "raw" else _core(core, name)
     except BaseException:
         core.memory.close()
         raise
+
+
+def _ram_behind_elf(path: str, error: NoCore) -> Core:
+    """A loader may leave an ELF header in the guest's first page: a region tells RAM from an image."""
+    try:
+        core = open_core(path, raw_only=True)
+    except UniobsError:
+        raise error from None
+    blocks, _ = _layout(core.memory, core.memory.blocks[0].size, path, [])
+    try:
+        if scan.find_region(FileMemory(core.memory.fd, blocks)) is not None:
+            return core
+    except UniobsError:
+        pass
+    core.memory.close()
+    raise error from None
 
 
 def _core(core: Core, name: str | None) -> Origin:

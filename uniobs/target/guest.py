@@ -64,8 +64,24 @@ class Guest:
 
     def registers(self) -> Sequence[Registers]:
         if self._registers is None:
-            self._registers = self.origin.registers()
+            try:
+                self._registers = self.origin.registers()
+            except NotOffered:
+                panic = self._panic_registers()
+                if panic is None:
+                    raise
+                self._registers = (panic,)
         return self._registers
+
+    def _panic_registers(self) -> Registers | None:
+        """What a dead guest recorded of itself."""
+        from uniobs.region.panic import read_panic
+
+        try:
+            panic = None if self.region is None else read_panic(self.region)
+        except (BadFormat, UnknownMemory):
+            return None
+        return None if panic is None else panic.registers
 
     @property
     def space(self) -> AddressSpace:

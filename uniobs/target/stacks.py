@@ -120,7 +120,7 @@ def _hosted(guest: "Guest", os_tid: int) -> Start:
 
 def _on_cpu(guest: "Guest", thread: Thread) -> Start:
     try:
-        cpus = guest.origin.registers() if guest.live else guest.registers()
+        cpus = guest.origin.registers()
     except NotOffered as error:
         raise NotOffered(
             f"on the CPU, and {str(error).replace('registers can', 'its registers can')}"

@@ -74,7 +74,10 @@ def status(guest: "Guest", watch: float | None = None) -> Status:
         return _snapshot(guest, region, sample, age)
     if region.hosted:
         return _hosted(guest, age)
-    return replace(_progress(guest, region, sample, limit), beat_age_s=age)
+    found = _progress(guest, region, sample, limit)
+    if found.for_at_least_s is not None:  # the guest's own clock may have stopped with it
+        age = max(age or 0.0, found.for_at_least_s)
+    return replace(found, beat_age_s=age)
 
 
 def beat_age(region: "Region", live: _abi.HeaderLive) -> float | None:
