@@ -166,9 +166,8 @@ class Stepper:
         sp = registers.get(RSP)
         if not rules.signal and sp is not None and cfa <= sp:
             raise End(f"the stack doesn't ascend: {cfa:#x} follows {sp:#x}")
-        found: dict[int, int] = {
-            n: registers[n] for n in _SAVED if n in registers and n not in rules.registers
-        }
+        kept = registers if rules.signal else _SAVED  # an interrupted function keeps all of its registers
+        found: dict[int, int] = {n: registers[n] for n in kept if n in registers and n not in rules.registers}
         found[RSP] = cfa
         for number, rule in rules.registers.items():
             value = self._restore(number, rule, cfa, old, rules)
@@ -194,8 +193,8 @@ class Stepper:
             raise End(f"the return address {pc:#x} at {cfa - 8:#x} is in no known code")
         if module is not None:
             function = module.function(pc)
-            if function is not None and function[1] == pc:
-                return True  # made by hand: a thread's first frame returns to its exit
+            if function is not None and pc - function[1] in (0, 1):
+                return True  # made by hand: where a thread starts, or what its first function returns to
             rules = module.cfi(pc)
             if rules is not None and rules.signal:
                 return True  # the kernel pushed it, no call did
