@@ -8,9 +8,9 @@ from uniobs.errors import NotOffered, UniobsError
 from uniobs.model.guest import Frame, Panic, Stack, Thread
 from uniobs.model.text import pad, width
 
-HOW = {"registers": "", "cfi": "cfi", "frame-pointer": "frame pointer, not checked by CFI",
+HOW = {"registers": "registers", "cfi": "cfi", "frame-pointer": "frame pointer, not checked by CFI",
        "scan": "found by scanning the stack: may be stale", "return-address": "return address"}  # fmt: skip
-WIDEST = 28
+WIDEST = 36
 
 
 def panic_of(target: Any) -> Panic | None:

@@ -1,5 +1,6 @@
 """Where in the source an address lies, as far as the target's modules know."""
 
+import os
 from typing import Any, NamedTuple
 
 
@@ -17,6 +18,27 @@ class Place(NamedTuple):
         """main.c:41 worker_a"""
         spot = f"{self.file.rsplit('/', 1)[-1]}:{self.line}" if self.file and self.line else ""
         return "  ".join(part for part in (spot, self.function or "") if part)
+
+
+def image_name(module: Any) -> str:
+    """Its file's name; what /proc/PID/exe stands for is looked up."""
+    path = str(module.path)
+    if path.startswith("/proc/"):
+        try:
+            return os.path.basename(os.readlink(path)).removesuffix(" (deleted)")
+        except OSError:
+            return str(module.name)
+    return str(module.name)
+
+
+def proof_text(module: Any) -> str:
+    """How it is known that this image is the one in memory."""
+    proof = module.proof
+    if proof is None:
+        return "not compared with memory"
+    if proof.proven:
+        return "text proven" if not proof.differing else "text proven but for functions that differ"
+    return "build-id proven, text not held" if proof.build_id else "not proven"
 
 
 def where(target: Any, pc: int, *, call: bool = False) -> Place | None:

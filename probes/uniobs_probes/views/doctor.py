@@ -9,6 +9,7 @@ from typing import Any
 
 from uniobs.errors import UniobsError
 from uniobs.model.view import Column, Table
+from uniobs.model.where import image_name, proof_text
 
 COLUMNS = (
     Column("check", "CHECK"),
@@ -141,15 +142,8 @@ def _images(target: Any) -> list[dict[str, Any]]:
         return [_row("image", False, "no image of it is known", costs)]
     rows = []
     for module in modules:
-        proven = module.proof is not None
-        rows.append(
-            _row(
-                "image",
-                proven,
-                f"{module.path}: {'its text is the one in memory' if proven else 'not compared'}",
-                costs,
-            )
-        )
+        known = module.proof is not None and (module.proof.proven or module.proof.build_id)
+        rows.append(_row("image", bool(known), f"{image_name(module)}: {proof_text(module)}", costs))
         debug = module.debug.path if module.debug is not None else module.path
         rows.append(
             _row(

@@ -10,6 +10,7 @@ from uniobs.errors import EXIT_FINDING, EXIT_INCOMPLETE, EXIT_OK, ImageMismatch,
 from uniobs.model.findings import FINDING, findings
 from uniobs.model.guest import Status, Thread, Verdict
 from uniobs.model.text import pad, span_text, width
+from uniobs.model.where import image_name, proof_text
 
 DOC = """\
 Exit 0: nothing is wrong; 1: a finding; 4: it can't be told.
@@ -124,7 +125,7 @@ def _image(target: Any, unknown: list[str]) -> str:
         unknown.append("lines and functions (no image of it is known: --image FILE)")
         return "no image"
     module = modules[0]
-    return f"image {module.name}, {'text proven' if module.proof is not None else 'text not compared'}"
+    return f"image {image_name(module)}, {proof_text(module)}"
 
 
 def _threads(out: Output, target: Any, told: set[int], found: bool) -> None:
