@@ -214,17 +214,36 @@ def test_a_parked_guest_says_what_its_region_says(machine: str) -> None:
 
 def test_a_byte_on_the_console_ends_the_parking(tmp_path: Path) -> None:
     pipe = tmp_path / "serial"
-    extra = ("-serial", f"unix:{pipe},server=on,wait=off")
-    with booted("microvm", "park=100000 park_after_ms=100", network=False, serial=extra) as guest:
-        with socket.socket(socket.AF_UNIX) as line:
-            until(pipe.exists, "the serial line")
-            line.connect(str(pipe))
-            line.settimeout(60)
-            heard = b""
-            while b"@dump end" not in heard:
-                heard += line.recv(4096)
-            guest.qmp("stop")
-            parked = RawRegion(guest)
-            guest.qmp("cont")
-            line.sendall(b"\n")
-            until(lambda: RawRegion(guest).live.beat_count > parked.live.beat_count, "going on")
+    serial = ("-serial", f"unix:{pipe},server=on,wait=off")
+    words = "park=100000 park_after_ms=100"
+    with booted("microvm", words, network=False, serial=serial) as guest, socket.socket(socket.AF_UNIX) as line:
+        until(pipe.exists, "the serial line")
+        line.connect(str(pipe))
+        line.settimeout(60)
+        heard = b""
+        while b"@dump end" not in heard:
+            heard += line.recv(4096)
+        guest.qmp("stop")
+        parked = RawRegion(guest)
+        guest.qmp("cont")
+        line.sendall(b"\n")
+        until(lambda: RawRegion(guest).live.beat_count > parked.live.beat_count, "going on")
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_an_nmi_makes_a_hung_guest_tell(machine: str) -> None:
+    with booted(machine, "break=spin-irqoff", network=False) as guest:
+        guest.wait_console("break: spin-irqoff")
+        settled(guest, lambda r: "spinner" in r.threads() and r.live.current_tid == r.threads()["spinner"].tid, "")
+        guest.qmp("cont")
+        guest.qmp("inject-nmi")
+        guest.wait_console("@dump end")
+        record, _ = RawRegion(guest).panic()
+        assert (record.kind, record.vector) == (_abi.PANIC_EXCEPTION, 2)
+        assert not record.rflags & 0x200
+
+
+def test_threads_locks_and_heap_under_load() -> None:
+    with booted("microvm", "selftest=2000", network=False) as guest:
+        console = guest.wait_console("selftest: ")
+        assert "selftest: ok" in guest.wait_console("\n", 1) and "panic" not in console

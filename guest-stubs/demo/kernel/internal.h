@@ -131,5 +131,7 @@ void power_off(void) __attribute__((noreturn));
 void dump_all(void);
 /* breakage.c */
 void breakage_from_cmdline(void);
+/* selftest.c */
+void selftest_from_cmdline(void);
 
 #endif

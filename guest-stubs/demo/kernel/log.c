@@ -2,7 +2,7 @@
 #include "internal.h"
 
 #define KEPT 32u
-#define TEXT 160u
+#define TEXT 256u
 
 static struct kept { uint64_t number; uint32_t tid; int level; char text[TEXT]; } kept[KEPT];
 static uint64_t lines;

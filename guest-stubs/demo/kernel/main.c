@@ -13,10 +13,11 @@ static void main_thread(void *arg)
 {
 	(void)arg;
 	breakage_from_cmdline();
+	selftest_from_cmdline();
 	app_main();
 }
 
-void __attribute__((optimize("no-stack-protector"))) kmain(uint64_t start_info)
+void __attribute__((no_stack_protector)) kmain(uint64_t start_info)
 {
 	boot_tsc = rdtsc();
 	console_init();

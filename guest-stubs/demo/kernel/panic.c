@@ -11,7 +11,7 @@ extern uint8_t boot_stack[], boot_stack_top[];
 void panic_enter(uint32_t kind, const char *format, ...) __attribute__((noreturn, format(printf, 2, 3)));
 void __stack_chk_fail(void) __attribute__((noreturn));
 
-void __attribute__((optimize("no-stack-protector"))) stack_guard_init(void)
+void __attribute__((no_stack_protector)) stack_guard_init(void)
 {
 	uint64_t x = rdtsc() ^ boot_wall_ns;
 
