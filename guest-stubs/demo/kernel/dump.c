@@ -34,7 +34,7 @@ void dump_hex(const char *key, uint64_t v)
 void dump_str(const char *key, const char *text)
 {
 	kprintf(" %s=", key);
-	for (; *text != '\0'; text++) {
+	for (; text != NULL && *text != '\0'; text++) {
 		unsigned char c = (unsigned char)*text;
 
 		if (c <= ' ' || c == '%' || c == '=' || c >= 0x7f)
