@@ -50,6 +50,14 @@ static void iface_sync(void)
 	uniobs_gauge(tx_bytes, now.tx_bytes);
 }
 
+static void dump_counter(const char *name, uint64_t value)
+{
+	dump_begin("counter");
+	dump_str("name", name);
+	dump_u64("value", value);
+	dump_end();
+}
+
 static void dump(void)
 {
 	struct uniobs_iface now;
@@ -76,6 +84,10 @@ static void dump(void)
 	dump_u64("tx_dropped", now.tx_dropped);
 	dump_u64("tx_errors", now.tx_errors);
 	dump_end();
+	dump_counter("net_rx_packets_total", now.rx_packets);
+	dump_counter("net_tx_packets_total", now.tx_packets);
+	dump_counter("net_rx_bytes_total", now.rx_bytes);
+	dump_counter("net_tx_bytes_total", now.tx_bytes);
 }
 
 static err_t send_frame(struct netif *netif, struct pbuf *p)
@@ -226,9 +238,10 @@ bool net_init(void)
 	tx_packets = uniobs_counter_new("net_tx_packets_total", UNIOBS_COUNTER_KIND_COUNTER, UNIOBS_UNIT_PACKETS);
 	rx_bytes = uniobs_counter_new("net_rx_bytes_total", UNIOBS_COUNTER_KIND_COUNTER, UNIOBS_UNIT_BYTES);
 	tx_bytes = uniobs_counter_new("net_tx_bytes_total", UNIOBS_COUNTER_KIND_COUNTER, UNIOBS_UNIT_BYTES);
-	sem_init(&up, NULL, 0);
+	sem_init(&up, "net_up", 0);
 	tcpip_init(start, NULL);
 	sem_wait(&up, 0);
+	sem_destroy(&up);
 	dump_register(dump);
 	dump_register(sockets_dump);
 	return present;

@@ -3,8 +3,6 @@
 
 #include <lwip/sys.h>
 
-#define EVER 0u
-
 static uint32_t tcpip_tid;
 
 u32_t sys_now(void)
@@ -52,7 +50,7 @@ void net_mark_tcpip_thread(void)
 
 err_t sys_sem_new(sys_sem_t *sem, u8_t count)
 {
-	sem_init(&sem->sem, NULL, count);
+	sem_init(&sem->sem, "lwip_done", count);
 	sem->valid = true;
 	return ERR_OK;
 }
@@ -93,7 +91,7 @@ void sys_sem_set_invalid(sys_sem_t *sem)
 
 err_t sys_mutex_new(sys_mutex_t *mutex)
 {
-	mutex_init(&mutex->mutex, NULL);
+	mutex_init(&mutex->mutex, "lwip");
 	mutex->valid = true;
 	return ERR_OK;
 }
@@ -126,46 +124,35 @@ void sys_mutex_set_invalid(sys_mutex_t *mutex)
 
 err_t sys_mbox_new(sys_mbox_t *mbox, int size)
 {
-	uint32_t slots = size <= 0 || size > (int)MBOX_SLOTS ? MBOX_SLOTS : (uint32_t)size;
+	static bool first = true;
 
-	sem_init(&mbox->filled, NULL, 0);
-	sem_init(&mbox->room, NULL, (int)slots);
+	mbox->slots = size <= 0 || size > (int)MBOX_SLOTS ? MBOX_SLOTS : (uint32_t)size;
+	sem_init(&mbox->filled, first ? "tcpip_mbox" : "lwip_mbox", 0);
+	first = false;
 	mbox->head = mbox->tail = 0;
 	mbox->valid = true;
 	return ERR_OK;
 }
 
-static void put(sys_mbox_t *mbox, void *message)
-{
-	uint64_t flags = irq_save();
-
-	mbox->ring[mbox->head++ % MBOX_SLOTS] = message;
-	irq_restore(flags);
-	sem_post(&mbox->filled);
-}
-
-/* Take one of the semaphore without waiting; also in interrupts. */
-static bool try_take(struct sem *sem)
-{
-	uint64_t flags = irq_save();
-	bool got = sem->count > 0 && sem_wait(sem, EVER); /* doesn't block: count is positive */
-
-	irq_restore(flags);
-	return got;
-}
-
-void sys_mbox_post(sys_mbox_t *mbox, void *message)
-{
-	sem_wait(&mbox->room, EVER);
-	put(mbox, message);
-}
-
 err_t sys_mbox_trypost(sys_mbox_t *mbox, void *message)
 {
-	if (!try_take(&mbox->room))
+	uint64_t flags = irq_save();
+	bool room = mbox->head - mbox->tail < mbox->slots;
+
+	if (room)
+		mbox->ring[mbox->head++ % MBOX_SLOTS] = message;
+	irq_restore(flags);
+	if (!room)
 		return ERR_MEM;
-	put(mbox, message);
+	sem_post(&mbox->filled);
 	return ERR_OK;
+}
+
+/* More slots than threads that post: full is rare, and a millisecond's wait will do. */
+void sys_mbox_post(sys_mbox_t *mbox, void *message)
+{
+	while (sys_mbox_trypost(mbox, message) != ERR_OK)
+		sleep_ms(1);
 }
 
 err_t sys_mbox_trypost_fromisr(sys_mbox_t *mbox, void *message)
@@ -181,7 +168,6 @@ static void take(sys_mbox_t *mbox, void **message)
 	irq_restore(flags);
 	if (message)
 		*message = m;
-	sem_post(&mbox->room);
 }
 
 u32_t sys_arch_mbox_fetch(sys_mbox_t *mbox, void **message, u32_t timeout)
@@ -207,7 +193,11 @@ u32_t sys_arch_mbox_fetch(sys_mbox_t *mbox, void **message, u32_t timeout)
 
 u32_t sys_arch_mbox_tryfetch(sys_mbox_t *mbox, void **message)
 {
-	if (!try_take(&mbox->filled))
+	uint64_t flags = irq_save();
+	bool got = mbox->filled.count > 0 && sem_wait(&mbox->filled, 0); /* positive: it doesn't block */
+
+	irq_restore(flags);
+	if (!got)
 		return SYS_MBOX_EMPTY;
 	take(mbox, message);
 	return 0;
@@ -217,7 +207,6 @@ void sys_mbox_free(sys_mbox_t *mbox)
 {
 	mbox->valid = false;
 	sem_destroy(&mbox->filled);
-	sem_destroy(&mbox->room);
 }
 
 int sys_mbox_valid(sys_mbox_t *mbox)

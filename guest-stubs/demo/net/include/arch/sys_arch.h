@@ -9,9 +9,10 @@
 typedef struct { struct sem sem; bool valid; } sys_sem_t;
 typedef struct { struct mutex mutex; bool valid; } sys_mutex_t;
 typedef struct {
-	struct sem filled, room;
+	struct sem filled;   /* first, so that the mailbox and its semaphore are one address in tools */
 	void *ring[MBOX_SLOTS];
 	uint32_t head, tail; /* taken at tail, put at head; both count for ever */
+	uint32_t slots;
 	bool valid;
 } sys_mbox_t;
 typedef struct thread *sys_thread_t;
