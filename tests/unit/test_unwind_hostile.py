@@ -153,3 +153,31 @@ def test_unknown_registers_are_said(module: Module, space: FlatSpace) -> None:
     frames, note = unwind([module], space, {"rip": (module.symbol("deep") or (0, 0))[0]})
     assert len(frames) == 1
     assert note == "the stack pointer isn't known"
+
+
+def test_stopped_inside_inline_assembly_that_pushes(tmp_path: Path) -> None:
+    source = SOURCE.with_name("irq.c")
+    mine = Module.load(build.compile_c(tmp_path, "irq", [source], "-O2", "-g", "-fomit-frame-pointer"), BIAS)
+    masked, size = mine.symbol("masked") or (0, 0)
+    pushf = masked + mine.text(masked, size).index(b"\x9c")
+    space = FlatSpace({STACK: bytes(8192)})
+    pc, last = after_call(mine, "outer", "masked"), after_call(mine, "main", "outer")
+    at = STACK + 4096
+    space.write(at, pc)
+    space.write(at + cfa_offset(mine, pc), last)
+    space.write(at + cfa_offset(mine, pc) + cfa_offset(mine, last), 0)
+    before = unwind([mine], space, {"rip": pushf, "rsp": at})
+    assert [f.function for f in before[0] if not f.inlined_into] == ["masked", "outer", "main"]
+    space.write(at - 8, 0x246)
+    within = unwind([mine], space, {"rip": pushf + 1, "rsp": at - 8})
+    assert [f.function for f in within[0] if not f.inlined_into] == ["masked", "outer", "main"]
+    assert [f.cfa for f in within[0]] == [f.cfa for f in before[0]]
+    assert before[1] is within[1] is None
+
+
+def test_a_return_address_of_zero_far_below_the_end(module: Module, space: FlatSpace) -> None:
+    registers = recursion(module, space, 3, 0)
+    frames, note = unwind([module], space, registers, stack=(STACK, STACK + SIZE))
+    assert len(frames) == 3
+    assert note is not None
+    assert "is 0" in note

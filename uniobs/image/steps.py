@@ -23,6 +23,7 @@ _SAVED: Final = (3, 6, 12, 13, 14, 15)  # callee-saved: unchanged unless the tab
 _MASK: Final = (1 << 64) - 1
 _PAGE: Final = 4096
 _REACH: Final = 8 << 20  # the furthest a frame pointer may be from rsp when the stack's bounds aren't known
+_TOP: Final = 512  # bytes that may lie above the outermost frame
 _SCANNED: Final = 1 << 15  # bytes of stack that one scan looks at
 
 
@@ -179,10 +180,32 @@ class Stepper:
         pc = found.pop(column, None)
         if pc is None:
             raise End(f"the return address at {cfa - 8:#x} isn't held")
+        if not rules.signal and self._untold_push(place, rules, module, pc, cfa):
+            place.registers = registers | {RSP: registers[RSP] + 8}
+            return self._by_cfi(place, rules, module)
         if pc == 0 and not rules.signal:
-            raise End
+            raise End(self._zero(cfa))
         exact = rules.signal or self._check(pc, cfa)
         return Place(pc, found, "scan" if self._scanned else "cfi", exact)
+
+    def _untold_push(self, place: Place, rules: "Rules", module: "Module", pc: int, cfa: int) -> bool:
+        """Stopped between the pushfq and the popq of inline assembly, of which the tables know nothing."""
+        if not place.exact or not isinstance(rules.cfa, tuple) or rules.cfa[0] != RSP or self.is_return(pc):
+            return False
+        if module.text(place.pc - 1, 1) != b"\x9c":
+            return False
+        try:
+            return self.is_return(self._memory.word(cfa)) is True
+        except UnknownMemory:
+            return False
+
+    def _zero(self, cfa: int) -> str | None:
+        """A return address of 0 is the end, unless much of the stack is still to come."""
+        low, high = self._stack or (cfa, cfa)
+        if low <= cfa and high - cfa > _TOP:
+            left = high - cfa
+            return f"the return address at {cfa - 8:#x} is 0, {left} bytes below the stack's end: overwritten?"
+        return None
 
     def _check(self, pc: int, cfa: int) -> bool:
         """Raise End when ``pc`` can't be a return address. True: it is an instruction's own address."""
