@@ -52,16 +52,7 @@ static void dump(void)
 		if (table[fd].type != FD_FILE)
 			continue;
 		describe(&s, fd);
-		dump_begin("socket");
-		dump_str("kind", "file");
-		dump_hex("id", s.id);
-		dump_i64("fd", s.fd);
-		dump_u64("owner_tid", s.owner_tid);
-		dump_u64("rx_bytes", s.rx_bytes);
-		dump_u64("tx_bytes", s.tx_bytes);
-		dump_u64("opened", s.opened);
-		dump_str("path", table[fd].path);
-		dump_end();
+		socket_print(&s);
 	}
 }
 

@@ -12,6 +12,7 @@
 #define REQUESTS_MAX 1000u /* of one connection */
 #define CHUNK 4096u
 #define PARK_MS_MAX 600000u
+#define GRACE_MS 30        /* between an answer and what stops the world: the connection ends meanwhile */
 
 static const char *const breakages[] = { "null", "smash", "overflow", "assert", "spin", "spin-irqoff", "deadlock", "leak", "exit" };
 
@@ -344,7 +345,8 @@ void http_serve(const char *name, int fd)
 		kfree(x);
 	}
 	sys_close(fd);
-	/* the answer is on its way: now what was asked for may stop the world */
+	if (ms || kind)
+		sleep_ms(GRACE_MS);
 	if (ms)
 		net_call(parked, (void *)(uintptr_t)ms);
 	if (kind)

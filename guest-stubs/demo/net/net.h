@@ -5,6 +5,7 @@
 #include "kernel.h"
 
 struct netconn;
+struct uniobs_socket;
 
 /* Who holds a connection: the system-call layer knows. fd -1 = no descriptor. unread: bytes it took from
  * lwIP that the program hasn't read yet. */
@@ -22,5 +23,8 @@ void net_settle(void);
 void net_mark_tcpip_thread(void);
 void sockets_sync(void);
 void sockets_dump(void);
+
+/* One row, connection or file, as a line of the dump. */
+void socket_print(const struct uniobs_socket *s);
 
 #endif

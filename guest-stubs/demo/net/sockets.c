@@ -269,8 +269,9 @@ void sockets_sync(void)
 			forget(&tracks[i]);
 }
 
-static void print(const struct uniobs_socket *s)
+void socket_print(const struct uniobs_socket *s)
 {
+	static const char *const kinds[] = { "free", "tcp", "udp", "raw", "file" };
 	static const char *const names[] = {
 		"NONE", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT",
 		"LAST_ACK", "LISTEN", "CLOSING",
@@ -278,7 +279,7 @@ static void print(const struct uniobs_socket *s)
 	char text[16];
 
 	dump_begin("socket");
-	dump_str("kind", s->kind == UNIOBS_FD_KIND_TCP ? "tcp" : "udp");
+	dump_str("kind", kinds[s->kind]);
 	dump_hex("id", s->id);
 	dump_str("state", names[s->state]);
 	dump_i64("fd", s->fd);
@@ -300,6 +301,8 @@ static void print(const struct uniobs_socket *s)
 	dump_u64("cwnd", s->cwnd);
 	dump_u64("rtt_us", s->rtt_us);
 	dump_u64("mss", s->mss);
+	if (s->path[0])
+		dump_str("path", (const char *)s->path);
 	dump_end();
 }
 
@@ -308,7 +311,7 @@ static void dump_tcp(const struct tcp_pcb *pcb)
 	struct uniobs_socket s;
 
 	describe_tcp(&s, pcb, find(pcb));
-	print(&s);
+	socket_print(&s);
 }
 
 static void dump_listener(const struct tcp_pcb_listen *pcb)
@@ -318,7 +321,7 @@ static void dump_listener(const struct tcp_pcb_listen *pcb)
 
 	describe_listener(&s, pcb);
 	s.opened = t ? t->opened : 0;
-	print(&s);
+	socket_print(&s);
 }
 
 static void dump_udp(const struct udp_pcb *pcb)
@@ -328,7 +331,7 @@ static void dump_udp(const struct udp_pcb *pcb)
 
 	describe_udp(&s, pcb);
 	s.opened = t ? t->opened : 0;
-	print(&s);
+	socket_print(&s);
 }
 
 void sockets_dump(void)
