@@ -216,7 +216,10 @@ def test_a_byte_on_the_console_ends_the_parking(tmp_path: Path) -> None:
     pipe = tmp_path / "serial"
     serial = ("-serial", f"unix:{pipe},server=on,wait=off")
     words = "park=100000 park_after_ms=100"
-    with booted("microvm", words, network=False, serial=serial) as guest, socket.socket(socket.AF_UNIX) as line:
+    with (
+        booted("microvm", words, network=False, serial=serial) as guest,
+        socket.socket(socket.AF_UNIX) as line,
+    ):
         until(pipe.exists, "the serial line")
         line.connect(str(pipe))
         line.settimeout(60)
@@ -234,7 +237,9 @@ def test_a_byte_on_the_console_ends_the_parking(tmp_path: Path) -> None:
 def test_an_nmi_makes_a_hung_guest_tell(machine: str) -> None:
     with booted(machine, "break=spin-irqoff", network=False) as guest:
         guest.wait_console("break: spin-irqoff")
-        settled(guest, lambda r: "spinner" in r.threads() and r.live.current_tid == r.threads()["spinner"].tid, "")
+        settled(
+            guest, lambda r: "spinner" in r.threads() and r.live.current_tid == r.threads()["spinner"].tid, ""
+        )
         guest.qmp("cont")
         guest.qmp("inject-nmi")
         guest.wait_console("@dump end")

@@ -6,6 +6,7 @@
 #define LAPIC_SPURIOUS 0xf0
 #define LAPIC_LVT_TIMER 0x320
 #define LAPIC_LVT_LINT0 0x350
+#define LAPIC_LVT_LINT1 0x360
 #define LAPIC_INITIAL 0x380
 #define LAPIC_CURRENT 0x390
 #define LAPIC_DIVIDE 0x3e0
@@ -87,6 +88,7 @@ void apic_init(void)
 	wrmsr(MSR_APIC_BASE, base | 0x800);
 	lapic = map_mmio(base & 0xfffff000, PAGE);
 	lapic_write(LAPIC_LVT_LINT0, LVT_MASKED);
+	lapic_write(LAPIC_LVT_LINT1, 0x400); /* NMI: how a hung guest is made to panic from outside */
 	lapic_write(LAPIC_SPURIOUS, 0x100 | VECTOR_SPURIOUS);
 	write_cr8(0);
 	for (unsigned n = 0; n < 2; n++) {
