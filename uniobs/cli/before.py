@@ -11,6 +11,7 @@ from uniobs.model.guest import LogLine
 
 CALLS = 5
 LINES = 3
+PERIODIC = "trace=!nanosleep,clock_nanosleep,sleep"  # what tickers do all the time tells nothing
 EVENTS = 4096  # of the newest events, as many are looked through
 
 
@@ -64,7 +65,8 @@ def last(target: Any, tids: Collection[int], unknown: list[str], calls: int = CA
 
 
 def _calls(target: Any, events: list[Any], tids: Collection[int]) -> list[str]:
-    stream = registry.load(registry.STREAMS, "strace")(target, durations=True, tids=tuple(tids))
+    only = () if tids else (PERIODIC,)
+    stream = registry.load(registry.STREAMS, "strace")(target, durations=True, tids=tuple(tids), only=only)
     lines: list[str] = [*stream.feed(events), *stream.close()]
     return lines
 

@@ -20,14 +20,21 @@ def wants_history(target: Any, last: bool) -> bool:
 
 
 def run(
-    out: Output, target: Any, stream: Stream, *, history: bool, count: int | None = None, quiet: bool = False
+    out: Output,
+    target: Any,
+    stream: Stream,
+    *,
+    history: bool,
+    count: int | None = None,
+    from_start: bool = False,
+    quiet: bool = False,
 ) -> int:
-    """Print a stream. ``history``: what the ring holds, then end.
+    """Print a stream. ``history``: what the ring holds, then end; ``from_start``: that, then follow.
 
-    ``count`` items end it. 130 when interrupted, after the closing lines.
+    ``count`` items end it. ``quiet`` leaves the closing lines out. 130 when interrupted, after them.
     """
     follow: Follow = getattr(target.walker(stream.question), stream.question)()
-    if not history:
+    if not history and not from_start:
         follow.seek_end()
     code, ending, enough = EXIT_OK, None, False
     try:
@@ -38,7 +45,7 @@ def run(
         _close(out, target, stream)
     if quiet:
         return code
-    if ending is not None:
+    if ending is not None and stream.question != "log":
         out.closing(ending)
     for line in stream.closing(follow):
         out.closing(line)
@@ -97,7 +104,12 @@ def _print(out: Output, target: Any, stream: Stream, items: list[Any]) -> None:
 
 
 def json_line(stream: Stream, target: Any, row: dict[str, Any]) -> dict[str, Any]:
-    return {"schema": render.SCHEMA, "view": stream.question, "target": target.name, **row}
+    return {
+        "schema": render.SCHEMA,
+        "view": stream.question,
+        "target": target.name if target is not None else None,
+        **row,
+    }
 
 
 def _close(out: Output, target: Any, stream: Stream) -> None:

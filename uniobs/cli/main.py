@@ -53,6 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except UniobsError as error:
+        if isinstance(error.__cause__, BrokenPipeError):
+            _drop_stdout()
+            return error.exit_code
         return _fail(str(error), error.exit_code, error)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

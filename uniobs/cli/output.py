@@ -24,7 +24,7 @@ class Output:
 
     def line(self, text: str = "", style: str | None = None) -> None:
         """One line of data. Guest text may be in it: whatever could steer the terminal is escaped."""
-        self._write(self.style(safe(text), style) + "\n")
+        self._write(self.style(_safe_line(text), style) + "\n")
 
     def styled(self, parts: Sequence[tuple[str, str | None]]) -> None:
         """One line of pieces, each with its style."""
@@ -79,6 +79,11 @@ def standard(json: bool = False, color: str = "auto") -> Output:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     return Output(sys.stdout, sys.stderr, json=json, color=color)
+
+
+def _safe_line(text: str) -> str:
+    """Tabs stay: tools lay lines out with them, and they only move the cursor on."""
+    return "\t".join(safe(part) for part in text.split("\t")) if "\t" in text else safe(text)
 
 
 def _wants_color(stream: TextIO, color: str) -> bool:

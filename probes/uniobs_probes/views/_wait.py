@@ -64,7 +64,6 @@ def _timed(what: str, wait: Wait, now_ns: int | None) -> str:
 def _socket(wait: Wait, socket: Socket | None) -> str:
     if socket is None:
         return f"{wait.kind} fd {wait.fd}" if wait.fd is not None else wait.kind
-    listening = wait.kind == "accept" or (socket.raddr is None and not socket.rport)
-    if listening:
+    if wait.kind == "accept" or not socket.rport:
         return f"{wait.kind} {endpoint(socket.laddr, socket.lport)}"
     return f"{wait.kind} {endpoint(socket.raddr, socket.rport)}"

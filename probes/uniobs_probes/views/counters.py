@@ -48,7 +48,8 @@ class Statistics:
         for counter in target.walker("counters").counters():
             head, _sep, rest = (counter.name or "").replace("_", ".").replace(" ", ".").partition(".")
             if head in PROTOCOLS and rest:
-                text = f"    {counter.value} {rest.replace('.', ' ')}"
+                words = rest.removesuffix(".total").replace(".", " ")
+                text = f"    {counter.value} {words}"
                 groups.setdefault(head.capitalize(), []).append(_line(text, counter.name, counter.value))
         for row in ask(target, "interfaces"):
             if row.torn:

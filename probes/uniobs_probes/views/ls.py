@@ -17,7 +17,9 @@ BUSY = 50.0  # per cent: below it nobody spins in there, so it needn't be watche
 
 def _beat(row: dict[str, Any]) -> str:
     age = row["beat_age_s"]
-    return "-" if age is None else span_text(int(age * 1e9))
+    if age is None or row["state"] == "dead":
+        return "-"
+    return "now" if age < 0.001 else span_text(int(age * 1e9))
 
 
 COLUMNS = (

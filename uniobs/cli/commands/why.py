@@ -105,6 +105,8 @@ def _kind(target: Any) -> str:
 def _beat(status: Status) -> str:
     if status.beat_age_s is None:
         return ""
+    if status.beat_age_s < 0.001:
+        return "; its scheduler ran just now"
     return f"; its scheduler ran {span_text(int(status.beat_age_s * 1e9))} ago"
 
 
