@@ -125,6 +125,10 @@ void panic_frame_die(uint32_t kind, const struct frame *f, const char *message) 
 void stack_guard_init(void);
 /* region.c */
 void region_init(void);
+/* trace.c */
+void trace_init(void);
+void trace_lock(uint64_t va, uint32_t owner);
+void trace_irq(unsigned gsi, uint64_t rip);
 /* power.c */
 void power_off(void) __attribute__((noreturn));
 /* dump.c */

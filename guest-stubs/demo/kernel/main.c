@@ -25,6 +25,7 @@ void __attribute__((no_stack_protector)) kmain(uint64_t start_info)
 	desc_init();
 	paging_init();
 	region_init();
+	trace_init();
 	clock_init();
 	stack_guard_init();
 	apic_init();

@@ -68,6 +68,7 @@ static void lock(struct mutex *m, uint64_t pc)
 		panic(UNIOBS_PANIC_ASSERT, "mutex %s locked twice by %s", m->name, current->name);
 	current->lock_pc = pc;
 	uniobs_lock_waiters(m->row, 1);
+	trace_lock((uint64_t)m, m->owner->tid);
 	wait_block(&m->waiters, UNIOBS_WAIT_MUTEX, (uint64_t)m, 0);
 }
 

@@ -25,6 +25,12 @@ static void exception(const struct frame *f)
 	panic_frame_die(UNIOBS_PANIC_EXCEPTION, f, text);
 }
 
+static void device(unsigned gsi, uint64_t rip)
+{
+	trace_irq(gsi, rip);
+	irq_dispatch(gsi);
+}
+
 void interrupt(struct frame *f)
 {
 	if (f->vector < 32)
@@ -37,7 +43,7 @@ void interrupt(struct frame *f)
 	if (f->vector == VECTOR_TIMER)
 		sched_tick(f->rsp);
 	else if (f->vector >= VECTOR_GSI && f->vector < VECTOR_GSI + GSI_MAX)
-		irq_dispatch((unsigned)f->vector - VECTOR_GSI);
+		device((unsigned)f->vector - VECTOR_GSI, f->rip);
 	if (need_resched && current != NULL)
 		schedule();
 }
