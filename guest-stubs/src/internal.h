@@ -5,7 +5,8 @@
 #include <uniobs/uniobs.h>
 #include <uniobs/port.h>
 
-#define SECTIONS_MAX ((4096u - UNIOBS_DIRECTORY_OFFSET) / sizeof(struct uniobs_section))
+/* So many trace rings that the directory still ends within the first page. */
+#define RINGS_MAX ((4096u - UNIOBS_DIRECTORY_OFFSET) / sizeof(struct uniobs_section) - UNIOBS_SECTION_PANIC)
 #define PANIC_STACK_MAX 65536u
 
 /* Where things lie. All zero until uniobs_init, and then every call below finds its table empty. */
@@ -89,6 +90,16 @@ static inline uint64_t uniobs_reserve(struct uniobs_ring *ring, uint64_t n)
 	n = __atomic_fetch_add(&ring->head, n, __ATOMIC_RELAXED);
 	uniobs_order();
 	return n;
+#endif
+}
+
+/* Count in a ring's head: its contexts don't run at once, at most one interrupts the other. */
+static inline void uniobs_ring_count(uint64_t *counter)
+{
+#if defined __x86_64__
+	__asm__ volatile("addq $1, %0" : "+m"(*counter) : : "cc");
+#else
+	__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
 #endif
 }
 

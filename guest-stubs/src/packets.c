@@ -24,9 +24,9 @@ void uniobs_packet(uint16_t iface, uint8_t dir, const void *frame, uint32_t leng
 	slot->cap_len = length < snap ? length : snap;
 	uniobs_copy(slot + 1, frame, slot->cap_len);
 	uniobs_slot_commit(&slot->seq, position);
-	UNIOBS_ADD64(&ring->events, 1);
+	uniobs_ring_count(&ring->events);
 	if (length > snap)
-		UNIOBS_ADD64(&ring->truncated, 1);
+		uniobs_ring_count(&ring->truncated);
 	UNIOBS_EXIT(guard);
 }
 

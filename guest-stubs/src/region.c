@@ -2,131 +2,120 @@
 #include "internal.h"
 
 struct uniobs_state uniobs_state;
+static const uint8_t magic[16] = UNIOBS_MAGIC;
 
-struct plan { uint32_t kind, index, entry_size, entry_count; uint64_t head; };
+struct layout { uint8_t *base; uint64_t at; uint32_t sections; };
 
-static int power_of_two(uint32_t n)
+/* A ring's length: none, or a power of two within bounds. */
+static int wrong_slots(uint32_t n)
 {
-	return n && !(n & (n - 1));
+	return n & (n - 1) || n > 1u << 24 || (n && n < 16);
 }
 
-/* The sections that cfg asks for; how many, or 0 when cfg is wrong. Parts that were compiled out have none. */
-static uint32_t plan(const struct uniobs_config *c, struct plan out[SECTIONS_MAX])
+static int wrong(const struct uniobs_config *c)
+{
+	return wrong_slots(c->log_slots) || wrong_slots(c->trace_slots) || wrong_slots(c->packet_slots) ||
+	       (c->packet_slots && (wrong_slots(c->packet_slot) || c->packet_slot < 64 || c->packet_slot > 1u << 16)) ||
+	       c->events > UNIOBS_SLOT_ID_MASK - UNIOBS_EVENT_FIRST || c->panic_stack > PANIC_STACK_MAX ||
+	       c->cpus > RINGS_MAX || c->image_id_len > sizeof ((struct uniobs_header *)0)->image_id;
+}
+
+/* The next section: its directory entry, its place. NULL when there is none, or when only sizes are asked for. */
+static void *section(struct layout *l, uint32_t kind, uint32_t index, uint32_t head, uint32_t entry_size, uint32_t count)
+{
+	struct uniobs_section *entry;
+	uint64_t at = (l->at + 63) & ~63ull;
+
+	if (!count)
+		return 0;
+	l->at = at + head + (uint64_t)entry_size * count;
+	if (!l->base)
+		return 0;
+	entry = (struct uniobs_section *)(l->base + UNIOBS_DIRECTORY_OFFSET) + l->sections++;
+	entry->kind = kind, entry->index = index;
+	entry->offset = at, entry->size = l->at - at;
+	entry->entry_size = entry_size, entry->entry_count = count;
+	return l->base + at;
+}
+
+/* Parts that were compiled out get no section. */
+static void lay(struct layout *l, struct uniobs_state *s, const struct uniobs_config *c)
 {
 	const uint32_t ring = sizeof(struct uniobs_ring);
-	uint32_t n = 0, i;
+	uint32_t i;
 
-	if ((c->log_slots && !power_of_two(c->log_slots)) || (c->trace_slots && !power_of_two(c->trace_slots)) ||
-	    (c->packet_slots && (!power_of_two(c->packet_slots) || !power_of_two(c->packet_slot) || c->packet_slot < 64)) ||
-	    (c->log_slots && c->log_slots < 16) || (c->trace_slots && c->trace_slots < 16) ||
-	    c->log_slots > 1u << 24 || c->trace_slots > 1u << 24 || c->packet_slots > 1u << 24 || c->packet_slot > 1u << 16 ||
-	    c->events > UNIOBS_SLOT_ID_MASK - UNIOBS_EVENT_FIRST || c->panic_stack > PANIC_STACK_MAX ||
-	    c->cpus > SECTIONS_MAX - UNIOBS_SECTION_PANIC || c->image_id_len > 20)
-		return 0;
-#define SECTION(kind, index, size, count, head) \
-	do { if (count) out[n++] = (struct plan){ UNIOBS_SECTION_##kind, index, size, count, head }; } while (0)
-	SECTION(STRINGS, 0, 1, c->strings > 8 ? c->strings : 0, 0);
+	(void)ring, (void)i;
+	l->at = 4096;
+	s->strings_size = c->strings;
+	s->strings = section(l, UNIOBS_SECTION_STRINGS, 0, 0, 1, c->strings > sizeof *s->strings ? c->strings : 0);
+#define TABLE(KIND, field, rows, count) \
+	(s->field = section(l, UNIOBS_SECTION_##KIND, 0, 0, sizeof *s->field, s->rows = (count)))
+	TABLE(COUNTERS, counters, counter_rows, c->counters);
+	TABLE(THREADS, threads, thread_rows, c->threads);
 #if UNIOBS_WITH_TRACE
-	SECTION(EVENTS, 0, sizeof(struct uniobs_event), c->events ? c->events + UNIOBS_EVENT_FIRST : 0, 0);
+	TABLE(EVENTS, events, event_rows, c->events ? c->events + UNIOBS_EVENT_FIRST : 0);
 #endif
-	SECTION(COUNTERS, 0, sizeof(struct uniobs_counter), c->counters, 0);
-	SECTION(THREADS, 0, sizeof(struct uniobs_thread), c->threads, 0);
 #if UNIOBS_WITH_LOCKS
-	SECTION(LOCKS, 0, sizeof(struct uniobs_lock), c->locks, 0);
+	TABLE(LOCKS, locks, lock_rows, c->locks);
 #endif
 #if UNIOBS_WITH_SOCKETS
-	SECTION(SOCKETS, 0, sizeof(struct uniobs_socket), c->sockets, 0);
-	SECTION(IFACES, 0, sizeof(struct uniobs_iface), c->ifaces, 0);
+	TABLE(SOCKETS, sockets, socket_rows, c->sockets);
+	TABLE(IFACES, ifaces, iface_rows, c->ifaces);
 #endif
 #if UNIOBS_WITH_SITES
-	SECTION(HEAP, 0, sizeof(struct uniobs_heap), 1, 0);
-	SECTION(SITES, 0, sizeof(struct uniobs_site), c->sites, 0);
+	s->heap = section(l, UNIOBS_SECTION_HEAP, 0, 0, sizeof *s->heap, 1);
+	TABLE(SITES, sites, site_rows, c->sites);
 #endif
+#undef TABLE
 #if UNIOBS_WITH_LOG
-	SECTION(LOG, 0, sizeof(struct uniobs_slot), c->log_slots, ring);
+	s->log_mask = c->log_slots - 1;
+	s->log = section(l, UNIOBS_SECTION_LOG, 0, ring, sizeof(struct uniobs_slot), c->log_slots);
 #endif
 #if UNIOBS_WITH_TRACE
-	for (i = 0; i < c->cpus; i++)
-		SECTION(TRACE, i, sizeof(struct uniobs_slot), c->trace_slots, ring);
-#else
-	(void)i;
+	s->trace_mask = c->trace_slots - 1;
+	s->trace_stride = ring + (uint64_t)c->trace_slots * sizeof(struct uniobs_slot);
+	s->trace_rings = c->trace_slots ? c->cpus : 0;
+	for (i = 0; i < s->trace_rings; i++) {
+		uint8_t *at = section(l, UNIOBS_SECTION_TRACE, i, ring, sizeof(struct uniobs_slot), c->trace_slots);
+
+		if (!i)
+			s->trace = at;
+	}
 #endif
 #if UNIOBS_WITH_PACKETS
-	SECTION(PACKETS, 0, c->packet_slot, c->packet_slots, ring);
+	s->packet_mask = c->packet_slots - 1, s->packet_slot = c->packet_slot;
+	s->packets = section(l, UNIOBS_SECTION_PACKETS, 0, ring, c->packet_slot, c->packet_slots);
 #endif
 #if UNIOBS_WITH_PANIC
-	SECTION(PANIC, 0, sizeof(struct uniobs_panic) + c->panic_stack, 1, 0);
+	s->panic_stack = c->panic_stack;
+	s->panic = section(l, UNIOBS_SECTION_PANIC, 0, 0, sizeof *s->panic + c->panic_stack, 1);
 #endif
-#undef SECTION
-	(void)ring;
-	return n;
-}
-
-static uint64_t align(uint64_t n, uint64_t to)
-{
-	return (n + to - 1) & ~(to - 1);
-}
-
-static uint64_t plan_size(const struct plan *p)
-{
-	return p->head + (uint64_t)p->entry_size * p->entry_count;
+	l->at = (l->at + 4095) & ~4095ull;
 }
 
 uint64_t uniobs_size(const struct uniobs_config *cfg)
 {
-	struct plan p[SECTIONS_MAX];
-	uint32_t n = plan(cfg, p), i;
-	uint64_t at = UNIOBS_DIRECTORY_OFFSET + n * sizeof(struct uniobs_section);
+	struct uniobs_state unused;
+	struct layout l = { 0, 0, 0 };
 
-	for (i = 0; i < n; i++)
-		at = align(at, 64) + plan_size(&p[i]);
-	return n ? align(at, 4096) : 0;
+	if (wrong(cfg))
+		return 0;
+	lay(&l, &unused, cfg);
+	return l.at;
 }
 
-/* Remember where a section of this kind lies. */
-static void place(struct uniobs_state *s, const struct plan *p, uint8_t *at)
+/* Over the header as it reads once the magic is there, and the directory. */
+static uint32_t header_crc(const struct uniobs_header *h)
 {
-	switch (p->kind) {
-	case UNIOBS_SECTION_STRINGS:
-		s->strings = (void *)at, s->strings_size = p->entry_count;
-		s->strings->used = sizeof *s->strings;
-		break;
-	case UNIOBS_SECTION_EVENTS:
-		s->events = (void *)at, s->event_rows = p->entry_count, s->event_used = UNIOBS_EVENT_FIRST;
-		break;
-	case UNIOBS_SECTION_COUNTERS: s->counters = (void *)at, s->counter_rows = p->entry_count; break;
-	case UNIOBS_SECTION_THREADS: s->threads = (void *)at, s->thread_rows = p->entry_count; break;
-	case UNIOBS_SECTION_LOCKS: s->locks = (void *)at, s->lock_rows = p->entry_count; break;
-	case UNIOBS_SECTION_SOCKETS: s->sockets = (void *)at, s->socket_rows = p->entry_count; break;
-	case UNIOBS_SECTION_IFACES: s->ifaces = (void *)at, s->iface_rows = p->entry_count; break;
-	case UNIOBS_SECTION_HEAP: s->heap = (void *)at; break;
-	case UNIOBS_SECTION_SITES: s->sites = (void *)at, s->site_rows = p->entry_count; break;
-	case UNIOBS_SECTION_LOG: s->log = (void *)at, s->log_mask = p->entry_count - 1; break;
-	case UNIOBS_SECTION_TRACE:
-		if (!p->index)
-			s->trace = at, s->trace_mask = p->entry_count - 1, s->trace_stride = align(plan_size(p), 64);
-		s->trace_rings = p->index + 1;
-		break;
-	case UNIOBS_SECTION_PACKETS:
-		s->packets = (void *)at, s->packet_mask = p->entry_count - 1, s->packet_slot = p->entry_size;
-		break;
-	case UNIOBS_SECTION_PANIC: s->panic = (void *)at, s->panic_stack = p->entry_size - sizeof *s->panic; break;
-	}
+	uint32_t crc = uniobs_crc32(0, magic, sizeof magic);
+
+	crc = uniobs_crc32(crc, (const uint8_t *)h + sizeof magic, offsetof(struct uniobs_header, crc) - sizeof magic);
+	return uniobs_crc32(crc, (const uint8_t *)h + UNIOBS_DIRECTORY_OFFSET, h->section_count * sizeof(struct uniobs_section));
 }
 
-static uint32_t directory_crc(const struct uniobs_header *h, const void *directory)
-{
-	uint32_t crc = uniobs_crc32(0, h, offsetof(struct uniobs_header, crc));
-
-	return uniobs_crc32(crc, directory, h->section_count * sizeof(struct uniobs_section));
-}
-
+/* The rest is zero, as the memory is. */
 static void fill_header(struct uniobs_header *h, const struct uniobs_config *c)
 {
-	static const uint8_t magic[16] = UNIOBS_MAGIC;
-
-	uniobs_zero(h, sizeof *h);
-	uniobs_copy(h->magic, magic, sizeof magic);
 	h->major = UNIOBS_MAJOR, h->minor = UNIOBS_MINOR;
 	h->header_size = sizeof *h;
 	h->self_pa = c->pa, h->self_va = (uintptr_t)c->memory;
@@ -140,7 +129,7 @@ static void fill_header(struct uniobs_header *h, const struct uniobs_config *c)
 	h->flags = c->flags, h->os_pid = c->os_pid;
 	uniobs_copy(h->boot_id, c->boot_id, sizeof h->boot_id);
 	if (c->image_id)
-		uniobs_copy(h->image_id, c->image_id, c->image_id_len), h->image_id_len = c->image_id_len;
+		uniobs_copy(h->image_id, c->image_id, h->image_id_len = c->image_id_len);
 	h->image_bias = c->image_bias;
 	uniobs_text(h->kernel, sizeof h->kernel, c->kernel);
 	uniobs_text(h->app, sizeof h->app, c->app);
@@ -151,28 +140,19 @@ static void fill_header(struct uniobs_header *h, const struct uniobs_config *c)
 int uniobs_init(const struct uniobs_config *cfg)
 {
 	struct uniobs_state *s = &uniobs_state;
-	struct plan p[SECTIONS_MAX];
-	struct uniobs_section *directory;
-	struct uniobs_header h;
-	uint64_t at;
-	uint32_t n = plan(cfg, p), i;
+	struct layout l = { cfg->memory, 0, 0 };
+	struct uniobs_header *h = cfg->memory;
+	uint64_t size = uniobs_size(cfg);
 
-	if (!n || !cfg->memory || (uintptr_t)cfg->memory & 4095 || cfg->pa & 4095 || s->base)
+	if (!size || !h || ((uintptr_t)h | cfg->pa) & 4095 || s->base)
 		return UNIOBS_EINVAL;
-	if (cfg->size < uniobs_size(cfg))
+	if (cfg->size < size)
 		return UNIOBS_ENOMEM;
-	s->base = cfg->memory, s->size = uniobs_size(cfg);
-	s->live = (void *)(s->base + UNIOBS_LIVE_OFFSET);
-	directory = (void *)(s->base + UNIOBS_DIRECTORY_OFFSET);
-	at = UNIOBS_DIRECTORY_OFFSET + n * sizeof *directory;
-	for (i = 0; i < n; i++) {
-		at = align(at, 64);
-		directory[i].kind = p[i].kind, directory[i].index = p[i].index;
-		directory[i].offset = at, directory[i].size = plan_size(&p[i]);
-		directory[i].entry_size = p[i].entry_size, directory[i].entry_count = p[i].entry_count;
-		place(s, &p[i], s->base + at);
-		at += plan_size(&p[i]);
-	}
+	s->live = (void *)(l.base + UNIOBS_LIVE_OFFSET);
+	lay(&l, s, cfg);
+	s->base = l.base, s->size = size;
+	if (s->strings)
+		s->strings->used = sizeof *s->strings;
 #if UNIOBS_WITH_TRACE
 	if (s->events) {
 		static const struct uniobs_arg_def args[] = { { UNIOBS_ARG_TID, 0, "prev" }, { UNIOBS_ARG_TID, 1, "next" } };
@@ -183,12 +163,11 @@ int uniobs_init(const struct uniobs_config *cfg)
 	}
 #endif
 	s->live->state = UNIOBS_STATE_RUNNING;
-	fill_header(&h, cfg);
-	h.size = s->size, h.section_count = n;
-	h.crc = directory_crc(&h, directory);
-	uniobs_copy(s->base + sizeof h.magic, (uint8_t *)&h + sizeof h.magic, sizeof h - sizeof h.magic);
+	fill_header(h, cfg);
+	h->size = size, h->section_count = l.sections;
+	h->crc = header_crc(h);
 	uniobs_order();
-	uniobs_copy(s->base, &h, sizeof h.magic);
+	uniobs_copy(h->magic, magic, sizeof magic);
 	return 0;
 }
 
@@ -218,6 +197,6 @@ void uniobs_set_clock(uint32_t tsc_khz, uint64_t anchor_tsc, uint64_t anchor_wal
 		return;
 	UNIOBS_ENTER(flags);
 	h->tsc_khz = tsc_khz, h->anchor_tsc = anchor_tsc, h->anchor_wall_ns = anchor_wall_ns;
-	h->crc = directory_crc(h, uniobs_state.base + UNIOBS_DIRECTORY_OFFSET);
+	h->crc = header_crc(h);
 	UNIOBS_EXIT(flags);
 }

@@ -30,9 +30,9 @@ void uniobs_ring_put(struct uniobs_ring *ring, uint32_t mask, uint32_t info, uin
 		cont->w0 = w[0], cont->w1 = w[1], cont->w2 = w[2];
 		uniobs_slot_commit(&cont->seq, position);
 	}
-	UNIOBS_ADD64(&ring->events, 1);
+	uniobs_ring_count(&ring->events);
 	if (truncated)
-		UNIOBS_ADD64(&ring->truncated, 1);
+		uniobs_ring_count(&ring->truncated);
 }
 
 #endif

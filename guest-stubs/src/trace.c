@@ -44,7 +44,7 @@ uint64_t uniobs_emit2(uint16_t id, uint32_t tid, uint64_t w0, uint64_t w1)
 		slot->w0 = w0;
 		slot->w1 = w1;
 		uniobs_slot_commit(&slot->seq, position);
-		UNIOBS_ADD64(&ring->events, 1);
+		uniobs_ring_count(&ring->events);
 	}
 	UNIOBS_TRACE_EXIT(guard);
 	return time;
