@@ -11,6 +11,7 @@ from uniobs.model.text import pad, width
 HOW = {"registers": "registers", "cfi": "cfi", "frame-pointer": "frame pointer, not checked by CFI",
        "scan": "found by scanning the stack: may be stale", "return-address": "return address"}  # fmt: skip
 WIDEST = 36
+REPEATS = 3  # of the same frame in a row that are shown
 
 
 def panic_of(target: Any) -> Panic | None:
@@ -71,9 +72,14 @@ def show_stack(out: Output, stack: Stack, *, faulting: str | None = None) -> Non
         out.line(f"  no stack: {stack.error}")
     names = min(WIDEST, max((width(_name(f)) for f in stack.frames), default=0))
     spots = min(WIDEST, max((width(_spot(f)) for f in stack.frames), default=0))
+    last, same = "", 0
     for number, frame in enumerate(stack.frames):
-        parts = [f"  #{number:<2} {pad(_name(frame), names)}", pad(_spot(frame), spots), _how(frame)]
-        line = "  ".join(parts)
+        what = "  ".join([pad(_name(frame), names), pad(_spot(frame), spots), _how(frame)])
+        same = same + 1 if what == last else 0
+        last = what
+        if same >= REPEATS and number + 1 < len(stack.frames):
+            continue  # recursion: the run's length is told by the numbers around it
+        line = f"  #{number:<2} {what}"
         if number == 0 and faulting:
             line = f"{line}      {faulting}"
         out.line(line.rstrip())

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import groupby
 from typing import Any
 
 from uniobs.errors import ImageMismatch, NotOffered
@@ -17,6 +18,7 @@ _WAITING = re.compile(
 _DYING = re.compile(
     r"(^|_)(panic|k?assert\w*|fail\w*|abort|stack_chk\w*|raise|pthread_kill\w*|oops|uniobs)(_|\d|$)"
 )
+_ALLOCATING = re.compile(_DYING.pattern + r"|(^|_)(k?[mc]?alloc\w*|realloc|heap|oom|sbrk)(_|\d|$)")
 
 
 def caller(stack: Stack, machinery: re.Pattern[str]) -> Frame | None:
@@ -31,8 +33,18 @@ def waits_at(stack: Stack) -> Frame | None:
     return caller(stack, _WAITING)
 
 
-def died_at(stack: Stack) -> Frame | None:
-    return caller(stack, _DYING)
+def died_at(stack: Stack, kind: str) -> Frame | None:
+    """``kind``: of the panic. Who asked for memory matters, not the allocator that found none."""
+    return caller(stack, _ALLOCATING if kind == "oom" else _DYING)
+
+
+def spots(frames: Sequence[Frame], most: int) -> list[str]:
+    """A line a frame, at most ``most``; a run of the same one (recursion) is one line with its length."""
+    lines: list[str] = []
+    for text, run in groupby(map(spot, frames)):
+        times = sum(1 for _ in run)
+        lines.append(f"{text}  ({times} times)" if times > 1 else text)
+    return lines[:most]
 
 
 def spot(frame: Frame | None) -> str:

@@ -1,12 +1,13 @@
 """Crash: the guest panicked, and its panic record says why."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from uniobs.errors import NotOffered
 from uniobs.model import fault
 from uniobs.model.guest import Panic, Stack, Thread, Verdict
 from uniobs.model.text import span_text
-from uniobs_probes.verdicts._place import answer, died_at, short_spot, spot, thread_name
+from uniobs_probes.verdicts._place import answer, died_at, short_spot, spot, spots, thread_name
 from uniobs_probes.verdicts._sites import heap_line, site_lines
 
 STACK_LINES = 6
@@ -29,10 +30,10 @@ def crashed_thread(target: Any, panic: Panic) -> Thread | None:
 def _verdict(target: Any, panic: Panic) -> Verdict:
     thread = crashed_thread(target, panic)
     stack = target.stack(thread) if thread is not None else Stack(0, error="no thread is named")
-    frame = died_at(stack)
+    frame = died_at(stack, panic.kind)
     lines = [f"thread    {thread_name(thread, panic.tid)}" + (f" (tid {panic.tid})" if panic.tid else "")]
     lines.append(f"cause     {fault.cause(panic)}")
-    if panic.message:
+    if panic.message and panic.kind != "exception":  # an exception's message says the cause again
         lines.append(f"said      {panic.message}")
     unknown = []
     if frame is not None:
@@ -42,12 +43,10 @@ def _verdict(target: Any, panic: Panic) -> Verdict:
         rip = panic.registers.get("rip") if panic.registers is not None else None
         lines.append(f"at        {rip:#x}" if rip is not None else "at        an unknown address")
         unknown.append(f"the line ({stack.error or 'no image tells it'})")
-    outer = stack.frames[1 : 1 + STACK_LINES]
-    lines.extend(
-        f"from      {spot(f)}" for f in outer if f is not frame and f.level > (frame.level if frame else -1)
-    )
+    after = [f for f in stack.frames if frame is not None and f.level > frame.level]
+    lines.extend(f"from      {text}" for text in spots(after, STACK_LINES))
     if panic.time_ns is not None:
-        lines.append(f"when      {span_text(panic.time_ns)} after boot")
+        lines.append(f"when      {span_text(panic.time_ns)} after boot{_wall(target, panic.time_ns)}")
     if panic.kind == "oom":
         lines += [*heap_line(target), *site_lines(target)]
     if panic.registers is None:
@@ -62,6 +61,19 @@ def _verdict(target: Any, panic: Panic) -> Verdict:
         unknown=tuple(unknown),
         title=f"is DEAD: {fault.short_cause(panic)} in {where}",
     )
+
+
+def _wall(target: Any, time_ns: int) -> str:
+    """The date, when the guest has a wall clock."""
+    region = target.region
+    begun = region.clock.anchor_wall_ns if region is not None else 0
+    if not begun:
+        return ""
+    try:
+        when = datetime.fromtimestamp((begun + time_ns) // 10**9, tz=UTC)
+    except (ValueError, OverflowError, OSError):
+        return ""
+    return f", {when:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _instruction(target: Any, panic: Panic) -> list[str]:

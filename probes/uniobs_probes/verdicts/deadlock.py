@@ -75,17 +75,14 @@ def _verdict(
     lines, unknown = [], []
     name_cells = max(len(name) for name in names)
     lock_cells = max(len(_lock_name(lock)) if lock is not None else 0 for lock in held)
+    waits = [_waits(edge, names[(n + 1) % len(names)]) for n, edge in enumerate(cycle)]
+    wait_cells = max(len(text) for text in waits)
     for n, edge in enumerate(cycle):
         stack = target.stack(edge.thread)
         lock = held[n]
         holds = f"holds {pad(_lock_name(lock), lock_cells)}" if lock is not None else " " * (6 + lock_cells)
-        waits = (
-            f"waits for {_lock_name(edge.lock)}"
-            if edge.lock is not None
-            else f"waits for the end of {names[(n + 1) % len(names)]}"
-        )
         at = f"at {spot(waits_at(stack))}" if stack.frames else "at an unknown line"
-        lines.append(f"{pad(names[n], name_cells)}   {holds}   {waits}   {at}")
+        lines.append(f"{pad(names[n], name_cells)}   {holds}   {pad(waits[n], wait_cells)}   {at}")
         if not stack.frames:
             unknown.append(f"where {names[n]} waits ({stack.error or 'no stack'})")
     for n, lock in enumerate(held):
@@ -119,6 +116,10 @@ def _verdict(
         title="has DEADLOCKED threads" if len(names) > 1 else "has a thread DEADLOCKED with itself",
         for_at_least_s=(now - begun) / 1e9 if whole and now is not None and begun is not None else None,
     )
+
+
+def _waits(edge: Edge, owner: str) -> str:
+    return f"waits for {_lock_name(edge.lock)}" if edge.lock is not None else f"waits for the end of {owner}"
 
 
 def _held(cycle: list[Edge], n: int) -> Lock | None:

@@ -147,7 +147,8 @@ def _threads(out: Output, target: Any, told: set[int], found: bool) -> None:
         words = "the idle thread" if thread.idle else stacks.state_words(thread, waits)
         out.line(f"  {pad(_name(thread), cells)}   {words}")
     if len(threads) > OTHERS:
-        out.line(f"  ... and {len(threads) - OTHERS} more threads")
+        more = len(threads) - OTHERS
+        out.line(f"  ... and {more} more thread{'s' if more > 1 else ''}")
 
 
 def _name(thread: Thread) -> str:
