@@ -70,7 +70,7 @@ def _registers(out: Output, target: Any) -> None:
         names = list(registers.values)
         for at in range(0, len(names), 4):
             out.line(
-                "  " + "  ".join(f"{name:<7}{registers.values[name]:016x}" for name in names[at : at + 4])
+                "  " + "  ".join(f"{name:<8}{registers.values[name]:016x}" for name in names[at : at + 4])
             )
 
 

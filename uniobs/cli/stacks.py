@@ -72,14 +72,19 @@ def show_stack(out: Output, stack: Stack, *, faulting: str | None = None) -> Non
         out.line(f"  no stack: {stack.error}")
     names = min(WIDEST, max((width(_name(f)) for f in stack.frames), default=0))
     spots = min(WIDEST, max((width(_spot(f)) for f in stack.frames), default=0))
-    last, same = "", 0
+    digits = len(str(len(stack.frames)))
+    last, same, skipped = "", 0, 0
     for number, frame in enumerate(stack.frames):
         what = "  ".join([pad(_name(frame), names), pad(_spot(frame), spots), _how(frame)])
         same = same + 1 if what == last else 0
         last = what
         if same >= REPEATS and number + 1 < len(stack.frames):
-            continue  # recursion: the run's length is told by the numbers around it
-        line = f"  #{number:<2} {what}"
+            skipped += 1  # recursion
+            continue
+        if skipped:
+            out.line(f"  {'...':<{digits + 3}}{skipped} more of the same", "dim")
+        skipped = 0
+        line = f"  #{number:<{max(2, digits)}} {what}"
         if number == 0 and faulting:
             line = f"{line}      {faulting}"
         out.line(line.rstrip())
