@@ -101,21 +101,28 @@ class RingReader:
     def _contradicts(
         self, start: int, head: int, slots: list[bytes], valid: list[bool], settled: bool
     ) -> bool:
-        """The head says other than the slots: one of them was never written by the guest library.
+        """Whether a ring that stands still says one thing in its head and another in its slots.
 
-        Slots beyond the head, or none at all behind one that stands still, mean a garbled head.
+        The slot at the head's own position is there already; or more slots than one event takes are
+        missing right before it; or no slot is as it should be, though some were written later.
         """
-        if settled and head > start and not any(valid) and len(valid) > _abi.SLOT_MAX:
+        if not settled:
+            return False
+        if any(self._is(raw, head) for raw in self._copy(head, head + 1)):
             return True
-        if not settled or start != max(0, head - self._count):
-            return False  # only a whole window shows slots that are newer than the head
-        stale = slots if head >= self._count else slots + self._copy(head, self._count)
-        for i, raw in enumerate(stale):
-            position = start + i if i < len(slots) else head + i - len(slots)
-            ahead = (int.from_bytes(raw[:4], "little") - 1 - head) & SEQ_MASK
-            if ahead < self._count and (head + ahead) & (self._count - 1) == position & (self._count - 1):
-                return True
-        return False
+        if head == 0 and any(self._is_later(raw, i, 0) for i, raw in enumerate(self._copy(0, self._count))):
+            return True
+        missing = next((i for i, ok in enumerate(reversed(valid)) if ok), len(valid))
+        if missing > _abi.SLOT_MAX:
+            return True
+        if head == start or any(valid):
+            return False
+        return any(self._is_later(raw, start + i, head) for i, raw in enumerate(slots))
+
+    def _is_later(self, raw: bytes, position: int, head: int) -> bool:
+        """The slot that position has holds one from after head."""
+        held = int.from_bytes(raw[:4], "little") - 1
+        return (held - head) & SEQ_MASK < 1 << 31 and (held - position) & (self._count - 1) == 0
 
     def _copy(self, start: int, end: int) -> list[bytes]:
         """Slots of positions [start, end), at most the ring's size; b"" for what isn't held."""
