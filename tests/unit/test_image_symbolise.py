@@ -27,19 +27,28 @@ VARIANTS = [
 
 def answers(module: Module, addresses: list[int]) -> list[list[symbolizers.Row]]:
     return [
-        [(s.function, os.path.normpath(s.file) if s.file else None, s.line) for s in module.symbolise(address)]
+        [
+            (s.function, os.path.normpath(s.file) if s.file else None, s.line)
+            for s in module.symbolise(address)
+        ]
         for address in addresses
     ]
 
 
-@pytest.mark.parametrize(("compiler", "flags"), VARIANTS, ids=lambda v: v if isinstance(v, str) else "_".join(v))
+@pytest.mark.parametrize(
+    ("compiler", "flags"), VARIANTS, ids=lambda v: v if isinstance(v, str) else "_".join(v)
+)
 def test_agrees_with_the_oracles(tmp_path: Path, compiler: str, flags: tuple[str, ...]) -> None:
     build.need("llvm-symbolizer", "addr2line")
     sources = [SOURCES / "calls.c", SOURCES / "shapes.c"]
     path = build.compile_c(tmp_path, "program", sources, *flags, compiler=compiler)
     module = Module.load(path)
     rng = random.Random(7)
-    ours = [f for f in module.elf.symbols.functions() if f[2].startswith(("step_", "main", "mix", "area", "clamp"))]
+    ours = [
+        f
+        for f in module.elf.symbols.functions()
+        if f[2].startswith(("step_", "main", "mix", "area", "clamp"))
+    ]
     assert len(ours) >= 20
     addresses = [address for start, size, _ in ours for address in range(start, start + size)]
     addresses = rng.sample(addresses, min(1500, len(addresses)))

@@ -20,12 +20,17 @@ class Instruction:
 
 
 def _bytes(module: "Module | None", space: "AddressSpace | None", pc: int, size: int) -> tuple[bytes, bool]:
-    if space is not None:
-        for length in (size, 4096 - pc % 4096, 1):
-            try:
-                return space.read(pc, min(length, size)), True
-            except UnknownMemory:
-                continue
+    found = b""
+    piece = 16  # memory may end within an instruction's reach
+    while space is not None and len(found) < size:
+        try:
+            found += space.read(pc + len(found), min(piece, size - len(found)))
+        except UnknownMemory:
+            if piece == 1:
+                break
+            piece = 1
+    if found:
+        return found, True
     return (module.text(pc, size) if module else b""), False
 
 

@@ -7,6 +7,7 @@ import mmap
 import os
 import struct
 import zlib
+from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -208,14 +209,31 @@ class Elf:
                 for s in self.segments
                 if s.type == PT_LOAD and s.flags & PF_X and s.memsz
             ]
-        return tuple(sorted(found))
+        merged: list[tuple[int, int]] = []
+        for low, high in sorted(found):
+            if merged and low < merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+            else:
+                merged.append((low, high))
+        return tuple(merged)
+
+    @cached_property
+    def _code_starts(self) -> list[int]:
+        return [low for low, _ in self.code_ranges]
 
     def code_part(self, address: int) -> tuple[int, int] | None:
         """The one of code_ranges that holds a link address."""
-        for part in self.code_ranges:
-            if part[0] <= address < part[1]:
-                return part
+        index = bisect_right(self._code_starts, address) - 1
+        if index >= 0 and address < self.code_ranges[index][1]:
+            return self.code_ranges[index]
         return None
+
+    def check(self) -> None:
+        """Raise BadFormat now when headers, text or symbols can't be right; DWARF isn't looked at."""
+        _ = self.segments, self.code_ranges, self.text, self.symbols, self.build_id
+        for segment in self.segments:
+            if segment.type == PT_LOAD:
+                self._slice(segment.offset, segment.filesz, "a loaded segment")
 
     @cached_property
     def symbols(self) -> Symbols:

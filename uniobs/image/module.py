@@ -48,6 +48,7 @@ class Module:
         Raises NoSuchTarget, AccessDenied, BadFormat, NotOffered; ImageMismatch: ``debug`` is another's.
         """
         elf = Elf(path)
+        elf.check()
         if debug is not None:
             return cls(elf, bias, separate.named(elf, Path(debug)))
         return cls(elf, bias, None if elf.has_dwarf else separate.find(elf))

@@ -58,6 +58,7 @@ def find(image: Elf) -> Elf | None:
             continue
         try:
             debug = Elf(path)
+            debug.symbols  # noqa: B018  checks them
             if debug.has_dwarf and belongs(image, debug) is None:
                 return debug
         except UniobsError:
@@ -68,6 +69,7 @@ def find(image: Elf) -> Elf | None:
 def named(image: Elf, path: str | Path) -> Elf:
     """The debug file that the user named. Raises ImageMismatch when it isn't the image's."""
     debug = Elf(path)
+    debug.symbols  # noqa: B018  checks them
     why = belongs(image, debug)
     if why:
         raise ImageMismatch(f"{debug.path} isn't the debug file of {image.path}: {why}")

@@ -204,7 +204,7 @@ class Stepper:
         low, high = self._stack or (cfa, cfa)
         if low <= cfa and high - cfa > _TOP:
             left = high - cfa
-            return f"the return address at {cfa - 8:#x} is 0, {left} bytes below the stack's end: overwritten?"
+            return f"the return address at {cfa - 8:#x} is 0 with {left} bytes of stack to come: overwritten?"
         return None
 
     def _check(self, pc: int, cfa: int) -> bool:

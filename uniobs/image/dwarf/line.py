@@ -12,6 +12,7 @@ from uniobs.image.dwarf.reader import cstring, guard, sleb, uleb, unsigned
 if TYPE_CHECKING:
     from uniobs.image.elf import Elf
 
+_LINES = 1 << 24  # no source file has more
 _LNCT_PATH, _LNCT_DIRECTORY = 1, 2
 
 
@@ -213,7 +214,8 @@ class LineTable:
             _, high, first, last = self._sequences[number]
             if address < high:
                 row = bisect_right(self.addresses, address, first, last) - 1
-                return self.file(self._files[row]), self._lines[row] or None
+                line = self._lines[row]
+                return self.file(self._files[row]), line if 0 < line <= _LINES else None
         return None
 
     def file(self, number: int) -> str | None:
