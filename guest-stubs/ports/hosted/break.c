@@ -10,7 +10,7 @@ static pthread_barrier_t both_hold_one;
 
 __attribute__((noinline)) static void break_null(void)
 {
-	int *volatile nowhere = 0;  /* so that the compiler doesn't know */
+	volatile int *volatile nowhere = 0;  /* so that the compiler neither knows nor drops it */
 
 	*nowhere = 42;
 }
