@@ -61,7 +61,7 @@ DEATHS = {
     "null": (_abi.PANIC_EXCEPTION, "page fault: write to 0 (not mapped)"),
     "smash": (_abi.PANIC_STACK_SMASH, "stack smashed in breaker"),
     "overflow": (_abi.PANIC_STACK_OVERFLOW, "stack overflow in breaker: "),
-    "assert": (_abi.PANIC_ASSERT, "assertion failed: history != NULL, kernel/breakage.c:"),
+    "assert": (_abi.PANIC_ASSERT, "assertion failed: now >= 0, kernel/breakage.c:"),
     "leak": (_abi.PANIC_OOM, "out of memory: "),
 }
 

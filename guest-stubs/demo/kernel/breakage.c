@@ -13,6 +13,8 @@ static inline __attribute__((always_inline)) void poke(volatile int *p)
 	*p = 42; /* the faulting line */
 }
 
+static volatile int *volatile nowhere; /* null, unknown to the compiler, which would make a trap of it */
+
 static NOINLINE void deref(volatile int *p)
 {
 	poke(p);
@@ -39,6 +41,15 @@ static NOINLINE uint64_t recurse(uint64_t depth)
 	if (never)
 		return depth;
 	return recurse(depth + 1) + local[depth % 16];
+}
+
+/* --- assert: what can't be, is ------------------------------------------------------------------------ */
+static volatile int balance = -7;
+
+static NOINLINE void check_balance(int now)
+{
+	kassert(now >= 0);
+	klog(UNIOBS_LEVEL_INFO, "balance: %d", now);
 }
 
 /* --- spin --------------------------------------------------------------------------------------------- */
@@ -115,13 +126,13 @@ bool breakage_start(const char *kind)
 
 	klog(UNIOBS_LEVEL_WARN, "break: %s", kind);
 	if (strcmp(kind, "null") == 0)
-		deref(NULL);
+		deref(nowhere);
 	else if (strcmp(kind, "smash") == 0)
 		parse_name(long_name, name_size);
 	else if (strcmp(kind, "overflow") == 0)
 		recurse(1);
 	else if (strcmp(kind, "assert") == 0)
-		kassert(history != NULL);
+		check_balance(balance);
 	else if (strcmp(kind, "spin") == 0)
 		thread_create("spinner", spinner, NULL, 16384);
 	else if (strcmp(kind, "spin-irqoff") == 0)

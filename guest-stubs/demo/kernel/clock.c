@@ -1,6 +1,9 @@
 /* clock.c - time: TSC, calibrated once, and the wall clock's anchor. */
 #include "internal.h"
 
+/* Without any clock to measure against: sleeps must end some time, but readers are told "unknown". */
+#define GUESS_KHZ 1000000u
+
 uint32_t tsc_khz;
 uint64_t boot_tsc, boot_wall_ns;
 
@@ -37,13 +40,15 @@ uint64_t clock_wall_ns(void)
 
 void clock_init(void)
 {
+	uint32_t khz;
 	uint64_t wall = 0;
 
-	if (!pvclock_read(&tsc_khz, &wall))
-		tsc_khz = calibrate_tsc();
+	if (!pvclock_read(&khz, &wall))
+		khz = calibrate_tsc();
+	tsc_khz = khz != 0 ? khz : GUESS_KHZ;
 	if (wall == 0)
 		wall = rtc_wall_ns();
 	if (wall != 0)
 		boot_wall_ns = wall - clock_ns();
-	uniobs_set_clock(tsc_khz, boot_tsc, boot_wall_ns);
+	uniobs_set_clock(khz, boot_tsc, boot_wall_ns);
 }

@@ -1,4 +1,4 @@
-/* rtc.c - wall time from the CMOS clock, which counts whole seconds in UTC. */
+/* rtc.c - wall time from the CMOS clock, which counts whole seconds in UTC: right to half a second. */
 #include "internal.h"
 
 struct cmos { uint8_t sec, min, hour, day, month, year, b; };
@@ -50,5 +50,5 @@ uint64_t rtc_wall_ns(void)
 	day = plain(a.day, binary);
 	if (month < 1 || month > 12 || day < 1 || day > 31)
 		return 0;
-	return (((days(2000 + plain(a.year, binary), month, day) * 24 + hour) * 60 + plain(a.min, binary)) * 60 + plain(a.sec, binary)) * 1000000000ull;
+	return (((days(2000 + plain(a.year, binary), month, day) * 24 + hour) * 60 + plain(a.min, binary)) * 60 + plain(a.sec, binary)) * 1000000000ull + 500000000;
 }
