@@ -1,7 +1,6 @@
 """One step of unwinding: from a frame's registers to its caller's, by CFI, frame pointer or scanning."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from uniobs.errors import UnknownMemory
@@ -35,15 +34,20 @@ class End(Exception):
         self.note = note
 
 
-@dataclass(slots=True)
 class Place:
-    """A frame before it has names. ``registers`` by DWARF number; missing ones are unknown."""
+    """A frame before it has names. ``registers`` by DWARF number; missing ones are unknown.
 
-    pc: int
-    registers: dict[int, int]
-    trust: "Trust"
-    exact: bool  # pc is the instruction itself, not a return address
-    cfa: int | None = None
+    ``exact``: pc is the instruction itself, not a return address.
+    """
+
+    __slots__ = ("cfa", "exact", "pc", "registers", "trust")
+
+    def __init__(self, pc: int, registers: dict[int, int], trust: "Trust", exact: bool) -> None:
+        self.pc = pc
+        self.registers = registers
+        self.trust = trust
+        self.exact = exact
+        self.cfa: int | None = None
 
     @property
     def lookup(self) -> int:

@@ -1,8 +1,6 @@
 """Known images, remembered by build-id and by the hash of their text: an image is named once."""
 
-import json
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +25,9 @@ def _entry(identity: str) -> Path | None:
 
 def remember(module: "Module") -> bool:
     """Keep where the image lies. False when the cache can't be written: nothing depends on it."""
+    import json
+    import tempfile
+
     row = {"path": str(module.path.resolve()), "debug": None}
     if module.debug is not None:
         row["debug"] = str(module.debug.path.resolve())
@@ -60,6 +61,8 @@ def find(identity: str) -> Path | None:
 
 def recall(identity: str, bias: int = 0) -> "Module | None":
     """The image itself, with the debug file it was last seen with."""
+    import json
+
     from uniobs.image.module import Module
 
     identity = identity.lower()

@@ -1,7 +1,6 @@
 """Call frame programs: how to undo a frame at one address (DWARF 5, 6.4; LSB 5, .eh_frame)."""
 
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from uniobs.image.dwarf.reader import sleb, uleb, unsigned
 
@@ -10,8 +9,7 @@ Rule = tuple[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(NamedTuple):
     """How the caller's registers are found, by DWARF number (6 rbp, 7 rsp, 16 the return address)."""
 
     start: int  # link addresses that the function's table covers
@@ -22,8 +20,7 @@ class Rules:
     signal: bool  # the frame was interrupted: its caller's pc is no return address
 
 
-@dataclass(frozen=True, slots=True)
-class Cie:
+class Cie(NamedTuple):
     code_align: int
     data_align: int
     return_column: int
@@ -33,17 +30,19 @@ class Cie:
     program: bytes
 
 
-@dataclass(slots=True)
 class _State:
-    cfa: tuple[int, int] | bytes = (7, 8)
-    registers: dict[int, Rule] = field(default_factory=dict)
+    __slots__ = ("cfa", "registers")
+
+    def __init__(self, cfa: tuple[int, int] | bytes, registers: dict[int, Rule]) -> None:
+        self.cfa = cfa
+        self.registers = registers
 
 
 def run(cie: Cie, program: bytes, start: int, end: int, address: int) -> Rules:
     """The row for ``address``. Raises ValueError or IndexError for a bad program."""
-    initial = _State()
+    initial = _State((7, 8), {})
     _execute(cie, cie.program, start, end, initial, None)
-    state = replace(initial, registers=dict(initial.registers))
+    state = _State(initial.cfa, dict(initial.registers))
     _execute(cie, program, start, address, state, initial)
     return Rules(start, end, state.cfa, state.registers, cie.return_column, cie.signal)
 

@@ -2,9 +2,8 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from uniobs.image.dwarf import forms
 from uniobs.image.dwarf.reader import cstring, guard, sleb, uleb, unsigned
@@ -31,8 +30,7 @@ _C_LANGUAGES: Final = frozenset({0x01, 0x02, 0x0C, 0x1D, 0x2C, 0x8001})  # C89 C
 Attributes = dict[int, tuple[int, int | bytes]]  # attribute: (form, raw value)
 
 
-@dataclass(frozen=True, slots=True)
-class Abbrev:
+class Abbrev(NamedTuple):
     tag: int
     children: bool
     specs: tuple[tuple[int, int, int], ...]  # attribute, form, implicit constant
