@@ -31,7 +31,7 @@ static const struct call_def defs[CALLS] = {
 	[CALL_READ] = { "read", { A(FD, 0, "fd"), A(SIZE, 2, "count") }, { A(BUF, 1, "buf") } },
 	[CALL_WRITE] = { "write", { A(FD, 0, "fd"), A(BUF, 1, "buf"), A(SIZE, 2, "count") }, { A(NONE, 0, NULL) } },
 	[CALL_UNLINK] = { "unlink", { A(PATH, 0, "path") }, { A(NONE, 0, NULL) } },
-	[CALL_NANOSLEEP] = { "nanosleep", { A(NS, 0, "duration") }, { A(NONE, 0, NULL) } },
+	[CALL_NANOSLEEP] = { "nanosleep", { A(NS, 0, "duration"), A(PTR, 1, "rem") }, { A(NONE, 0, NULL) } },
 };
 
 static uint16_t enter_event[CALLS], exit_event[CALLS];
@@ -130,6 +130,7 @@ void call_begin(struct call *c, enum call_id id)
 	c->tid = thread_tid();
 	c->n_in = 0;
 	c->n_out = 2;
+	c->outputs = 0;
 	c->exited = 0;
 }
 
@@ -170,19 +171,24 @@ void call_out(struct call *c, uint64_t word)
 {
 	kassert(c->n_out < CALL_WORDS);
 	c->out[c->n_out++] = word;
+	c->outputs++;
 }
 
 void call_out_bytes(struct call *c, const void *data, uint32_t length)
 {
 	kassert(c->n_out + 1 + CALL_BUF_CAPTURE / 8 <= CALL_WORDS);
 	c->n_out = uniobs_pack(c->out, c->n_out, data, length, CALL_BUF_CAPTURE);
+	c->outputs++;
 }
 
 int64_t call_exit(struct call *c, int64_t ret)
 {
-	uint64_t flags = irq_save();
+	uint64_t flags;
 	unsigned i;
 
+	while (c->outputs < count(defs[c->id].out))
+		call_out(c, 0);
+	flags = irq_save();
 	c->out[0] = (uint64_t)ret;
 	c->out[1] = c->entered;
 	c->exited = uniobs_emit(exit_event[c->id], c->tid, c->out, c->n_out);

@@ -17,13 +17,14 @@ enum call_id {
 struct call {
 	uint64_t in[CALL_WORDS], out[CALL_WORDS]; /* as in the events; out starts with RET and ENTER_TIME */
 	uint64_t entered, exited;                 /* TSC; exited 0 = still going on */
-	uint32_t n_in, n_out, tid;
+	uint32_t n_in, n_out, outputs, tid;       /* words; outputs: arguments in out after RET and ENTER_TIME */
 	enum call_id id;
 };
 
 void calls_init(void);
 
-/* Begin a description, add the arguments in the order of the table in calls.c, enter; add the outputs, exit. */
+/* Begin a description, add the arguments in the order of the table in calls.c, enter; add the outputs, exit.
+ * Outputs that weren't added (the call failed) are sent as 0, or as no bytes. */
 void call_begin(struct call *c, enum call_id id);
 void call_in(struct call *c, uint64_t word);
 void call_in_bytes(struct call *c, const void *data, uint32_t length);

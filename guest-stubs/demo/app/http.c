@@ -312,6 +312,8 @@ static bool serve_one(struct exchange *x)
 	whole = read_body(x, (uint32_t)head_size);
 	if (whole)
 		route(x);
+	else
+		refuse(x, 400);
 	kfree(x->body);
 	return whole && !x->close;
 }

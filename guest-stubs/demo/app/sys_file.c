@@ -114,6 +114,7 @@ int sys_nanosleep(uint64_t ns)
 
 	call_begin(&c, CALL_NANOSLEEP);
 	call_in(&c, ns);
+	call_in(&c, 0); /* no pointer to the remaining time: nothing interrupts a sleep */
 	call_enter(&c);
 	sleep_ms((uint32_t)((ns + 999999) / 1000000));
 	return (int)call_exit(&c, 0);
