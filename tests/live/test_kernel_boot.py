@@ -57,6 +57,12 @@ def test_it_boots(machine: str, memory: int) -> None:
         assert later.header == first.header
 
 
+def test_without_a_clock_time_is_unknown() -> None:
+    with booted("microvm", network=False, extra=("-M", "pit=off,rtc=off")) as guest:
+        region = settled(guest, lambda r: r.live.tick_count > 2, "a tick")
+        assert (region.header.tsc_khz, region.header.anchor_wall_ns) == (0, 0)
+
+
 DEATHS = {
     "null": (_abi.PANIC_EXCEPTION, "page fault: write to 0 (not mapped)"),
     "smash": (_abi.PANIC_STACK_SMASH, "stack smashed in breaker"),

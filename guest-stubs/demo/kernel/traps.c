@@ -37,13 +37,15 @@ void interrupt(struct frame *f)
 		exception(f);
 	if (f->vector == VECTOR_SPURIOUS)
 		return;
-	apic_eoi();
-	if (quiet)
+	if (quiet) {
+		apic_eoi();
 		return; /* a tick that only ends a hlt */
+	}
 	if (f->vector == VECTOR_TIMER)
 		sched_tick(f->rsp);
 	else if (f->vector >= VECTOR_GSI && f->vector < VECTOR_GSI + GSI_MAX)
 		device((unsigned)f->vector - VECTOR_GSI, f->rip);
+	apic_eoi(); /* after the handlers: a level-triggered line must be quiet by then */
 	if (need_resched && current != NULL)
 		schedule();
 }
