@@ -181,3 +181,15 @@ def test_a_return_address_of_zero_far_below_the_end(module: Module, space: FlatS
     assert len(frames) == 3
     assert note is not None
     assert "is 0" in note
+
+
+def test_callers_past_an_overwritten_return_address_are_marked(module: Module, space: FlatSpace) -> None:
+    registers = recursion(module, space, 3, 0x6161616161616161)
+    pc = after_call(module, "main", "fault")
+    last = STACK + 4096 + 3 * cfa_offset(module, registers["rip"] + 5)
+    space.write(last + 128, pc)
+    frames, note = unwind([module], space, registers, stack=(STACK, STACK + SIZE))
+    assert [(f.function, f.trust) for f in frames][-2:] == [("deep", "cfi"), ("main", "scan")]
+    assert note is not None
+    assert note.startswith("the return address 0x6161616161616161 ")
+    assert "searching" in note

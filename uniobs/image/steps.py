@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from uniobs.errors import UnknownMemory
 from uniobs.image.calls import follows_call, surely_follows_call
 from uniobs.image.dwarf.expr import evaluate
+from uniobs.image.stackread import StackReader
 
 if TYPE_CHECKING:
     from uniobs.image.dwarf.cfa import Rule, Rules
@@ -20,7 +21,6 @@ NAMES: Final = (
 RBP, RSP, RIP = 6, 7, 16
 _SAVED: Final = (3, 6, 12, 13, 14, 15)  # callee-saved: unchanged unless the table says otherwise
 _MASK: Final = (1 << 64) - 1
-_PAGE: Final = 4096
 _REACH: Final = 8 << 20  # the furthest a frame pointer may be from rsp when the stack's bounds aren't known
 _TOP: Final = 512  # bytes that may lie above the outermost frame
 _SCANNED: Final = 1 << 15  # bytes of stack that one scan looks at
@@ -32,6 +32,10 @@ class End(Exception):
     def __init__(self, note: str | None = None) -> None:
         super().__init__(note)
         self.note = note
+
+
+class Overwritten(End):
+    """A return address that can't be one: only a search of the stack can lead further."""
 
 
 class Place:
@@ -54,40 +58,6 @@ class Place:
         return self.pc if self.exact else self.pc - 1
 
 
-class StackReader:
-    """Reads of an address space, a page at a time."""
-
-    def __init__(self, space: "AddressSpace") -> None:
-        self._space = space
-        self._pages: dict[int, bytes | None] = {}
-
-    def read(self, address: int, size: int) -> bytes:
-        page, at = address & -_PAGE, address & (_PAGE - 1)
-        if at + size <= _PAGE:
-            data = self._pages.get(page)
-            if data is None and page not in self._pages:
-                data = self._fill(page)
-            if data is not None:
-                return data[at : at + size]
-        if not 0 <= address <= _MASK - size:
-            raise UnknownMemory(address, size, "no address")
-        return self._space.read(address, size)
-
-    def _fill(self, page: int) -> bytes | None:
-        if len(self._pages) >= 4096:
-            self._pages.clear()
-        try:
-            data = self._space.read(page, _PAGE)
-        except UnknownMemory:
-            self._pages[page] = None
-            return None
-        self._pages[page] = data
-        return data
-
-    def word(self, address: int) -> int:
-        return int.from_bytes(self.read(address & _MASK, 8), "little")
-
-
 class Stepper:
     def __init__(
         self, modules: "Sequence[Module]", space: "AddressSpace", stack: tuple[int, int] | None
@@ -96,6 +66,7 @@ class Stepper:
         self._memory = StackReader(space)
         self._stack = stack
         self._scanned = False
+        self.note: str | None = None  # what qualifies the frames found so far
         self._known: dict[int, bool | None] = {}
 
     def module(self, pc: int) -> "Module | None":
@@ -132,7 +103,10 @@ class Stepper:
         else:
             rules = module.cfi(place.lookup)
             if rules is not None:
-                caller = self._by_cfi(place, rules, module)
+                try:
+                    caller = self._by_cfi(place, rules, module)
+                except Overwritten as lost:
+                    return self._beyond(place, lost)
                 if caller is not None:
                     return caller
         caller = self._frameless(place, module) or self._by_frame_pointer(place)
@@ -188,7 +162,8 @@ class Stepper:
             place.registers = registers | {RSP: registers[RSP] + 8}
             return self._by_cfi(place, rules, module)
         if pc == 0 and not rules.signal:
-            raise End(self._zero(cfa))
+            self._zero(cfa)
+            raise End
         exact = rules.signal or self._check(pc, cfa)
         return Place(pc, found, "scan" if self._scanned else "cfi", exact)
 
@@ -203,13 +178,12 @@ class Stepper:
         except UnknownMemory:
             return False
 
-    def _zero(self, cfa: int) -> str | None:
-        """A return address of 0 is the end, unless much of the stack is still to come."""
+    def _zero(self, cfa: int) -> None:
+        """A return address of 0 is the end; raise Overwritten when much of the stack is still to come."""
         low, high = self._stack or (cfa, cfa)
         if low <= cfa and high - cfa > _TOP:
             left = high - cfa
-            return f"the return address at {cfa - 8:#x} is 0 with {left} bytes of stack to come: overwritten?"
-        return None
+            raise Overwritten(f"the return address at {cfa - 8:#x} is 0 with {left} bytes of stack to come")
 
     def _check(self, pc: int, cfa: int) -> bool:
         """Raise End when ``pc`` can't be a return address. True: it is an instruction's own address."""
@@ -217,7 +191,7 @@ class Stepper:
             return False
         module = self.module(pc)
         if module is None and self.module(pc - 1) is None:
-            raise End(f"the return address {pc:#x} at {cfa - 8:#x} is in no known code")
+            raise Overwritten(f"the return address {pc:#x} at {cfa - 8:#x} is in no known code")
         if module is not None:
             function = module.function(pc)
             if function is not None and pc - function[1] in (0, 1):
@@ -225,7 +199,7 @@ class Stepper:
             rules = module.cfi(pc)
             if rules is not None and rules.signal:
                 return True  # the kernel pushed it, no call did
-        raise End(f"the return address {pc:#x} at {cfa - 8:#x} follows no call: overwritten?")
+        raise Overwritten(f"the return address {pc:#x} at {cfa - 8:#x} follows no call")
 
     def _restore(
         self, number: int, rule: "Rule", cfa: int, old: dict[int, int], rules: "Rules"
@@ -303,6 +277,17 @@ class Stepper:
             registers[RBP] = saved
         place.cfa = rbp + 16
         return Place(pc, registers, "scan" if self._scanned else "frame-pointer", exact)
+
+    def _beyond(self, place: Place, lost: Overwritten) -> Place:
+        """Past an overwritten return address, once: by a search of the stack, and saying so."""
+        if self._scanned or place.cfa is None:
+            raise lost
+        try:
+            caller = self._by_scan(Place(place.pc, {RSP: place.cfa}, "scan", place.exact))
+        except End as end:
+            raise lost from end
+        self.note = f"{lost.note}: overwritten? What follows was found by searching the stack"
+        return caller
 
     def _by_scan(self, place: Place) -> Place:
         sp = place.registers.get(RSP)

@@ -109,6 +109,7 @@ def unwind(
         place = caller
     for number, last in tail:
         frames += _expand(stepper, last, number)
+    note = "; ".join(part for part in (stepper.note, note) if part) or None
     hidden = level - len(frames)
     if hidden:
         first = next(i for i, frame in enumerate(frames) if frame.level != i)
