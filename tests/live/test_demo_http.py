@@ -124,9 +124,27 @@ def test_odd_requests(guest: Guest, name: str) -> None:
     assert guest.http("GET", "/")[0] == 200
 
 
+def connected(guest: Guest) -> http.client.HTTPConnection:
+    """A connection that the guest has answered one request on.
+
+    QEMU's forwarder listens with a backlog of 1: of clients that come at once the host's kernel may
+    reset one, of which the guest hears nothing.
+    """
+    for _ in range(20):
+        connection = http.client.HTTPConnection("127.0.0.1", guest.port, timeout=60)
+        try:
+            connection.request("GET", "/kv/none")
+            connection.getresponse().read()
+        except ConnectionResetError:
+            connection.close()
+        else:
+            return connection
+    raise ConnectionResetError("20 times")
+
+
 def client(guest: Guest, number: int, wrong: list[str]) -> None:
     """PUT, GET and DELETE in turns over one kept connection."""
-    connection = http.client.HTTPConnection("127.0.0.1", guest.port, timeout=60)
+    connection = connected(guest)
     try:
         for turn in range(ROUNDS):
             path = f"/kv/load-{number}-{turn % 5}"
@@ -156,7 +174,7 @@ def test_many_clients_leave_nothing_behind(guest: Guest) -> None:
     assert guest.http("GET", "/")[0] == 200
     after = stopped(guest)
     served = counters(after)["http_requests_total"] - counters(before)["http_requests_total"]
-    assert served == CLIENTS * ROUNDS * 3 + 1
+    assert served == CLIENTS * (ROUNDS * 3 + 1) + 1
     # a connection that is just ending may still hold a buffer or two
     assert abs(after.heap().used - before.heap().used) < 16384
     assert after.heap().failures == 0
