@@ -1,0 +1,45 @@
+"""The reference guest single-stepped through its interrupt entry and thread switch: gdb's stack each time."""
+
+import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.support import build
+from tests.support.bare_guest import needs_qemu
+from tests.support.qemu import booted, demo_elf
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(120), needs_qemu]
+ROOT = Path(__file__).resolve().parents[2]
+PLACES = [("interrupt_common", 45, 2), ("switch_threads", 60, 3), ("schedule", 40, 2)]
+
+
+def test_every_step_has_gdbs_stack() -> None:
+    build.need("gdb")
+    with tempfile.TemporaryDirectory(prefix="uniobs-") as folder:
+        socket, answer = Path(folder) / "gdb", Path(folder) / "answer"
+        extra = ("-chardev", f"socket,path={socket},server=on,wait=off,id=gdb0", "-gdb", "chardev:gdb0")
+        with booted("microvm", extra=extra) as guest:
+            guest.wait_console("listening on port 80")
+            orders = {"root": str(ROOT), "socket": str(socket), "elf": str(demo_elf())}
+            orders |= {"answer": str(answer), "places": PLACES}
+            script = ROOT / "tests" / "support" / "gdbsteps.py"
+            done = subprocess.run(
+                ["gdb", "-q", "-nx", "-batch", "-x", str(script), str(demo_elf())],
+                env=os.environ | {"UNIOBS_STEPS": json.dumps(orders)},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=100,
+                check=False,
+            )
+        assert answer.exists(), done.stdout + done.stderr
+        seen = json.loads(answer.read_text())
+    assert seen["proven"]
+    assert seen["wrong"] == []
+    assert seen["notes"] == []
+    assert seen["count"] == sum(steps * rounds for _, steps, rounds in PLACES)
+    assert {"interrupt_common", "interrupt", "switch_threads", "schedule"} <= seen["functions"].keys()
