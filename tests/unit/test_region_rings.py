@@ -1,5 +1,7 @@
 """Rings: each slot once, and exact account of the rest: wrap-around, racing writers, halves of events."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.region_builder import FakeMemory, RegionBuilder, RingState, pack_bytes, seq
@@ -400,7 +402,7 @@ def test_an_event_without_a_descriptor_is_torn() -> None:
         *(("name", 9), ("pair", 3), ("reserved", 1)),
     ],
 )
-def test_a_garbled_descriptor_makes_its_events_torn(field: str, value: int) -> None:
+def test_a_garbled_descriptor_makes_its_events_torn(field: str, value: Any) -> None:
     g = Guest(16, live=False)
     g.ping(1)
     g.sync()

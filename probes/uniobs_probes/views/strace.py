@@ -152,15 +152,22 @@ class StraceFormatter:
     def _arity(self, call: Call) -> int:
         """How many arguments the call has: an entry doesn't carry those that are filled in."""
         seen = 1 + max((arg.pos for arg in (*call.inputs, *call.outputs)), default=-1)
+        if call.enter is not None and len(call.inputs) < len(call.enter.args):
+            return seen  # one that doesn't apply was left out
         return max(seen, self.arities.get(call.pair, 0))
 
     def _arg(self, arg: Arg, call: Call, event: Event | None) -> str:
-        if isinstance(arg.value, bytes) and not arg.value and event is call.exit and call.failed:
+        filled_in = event is not None and event is call.exit
+        if filled_in and call.failed and not arg.value:
             return strace_args.UNKNOWN  # a buffer that the call didn't fill
         level = next((a.value for a in call.inputs if a.kind == "sock_level"), None)
-        return strace_args.text(
+        text = strace_args.text(
             arg, self._fd_text(event), self.options.strings, level if isinstance(level, int) else None
         )
+        if arg.name is not None and arg.name.startswith("st_"):
+            return f"{{{arg.name}={text}, ...}}"
+        pointed = arg.name == "optval" or (filled_in and arg.kind in ("size", "u64", "i64"))
+        return f"[{text}]" if pointed else text
 
     def _fd_text(self, event: Event | None) -> Callable[[int], str]:
         def text(fd: int) -> str:

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from uniobs.model.guest import Arg, Event
 
+CREATES: Final = 0o100 | 0o20000000  # O_CREAT, O_TMPFILE
 MAX_OPEN: Final = 4096  # calls whose exit was lost must not pile up
 
 
@@ -42,8 +43,13 @@ class Call:
 
     @property
     def inputs(self) -> list[Arg]:
-        """Arguments carried by the entry, by position."""
-        return sorted(self.enter.args, key=lambda arg: arg.pos) if self.enter is not None else []
+        """Arguments carried by the entry, by position. A mode means something only where a file is made."""
+        if self.enter is None:
+            return []
+        args = self.enter.args
+        flags = next((arg.value for arg in args if arg.kind == "open_flags"), CREATES)
+        makes = isinstance(flags, int) and flags & CREATES
+        return sorted((a for a in args if makes or a.kind != "mode"), key=lambda arg: arg.pos)
 
     @property
     def outputs(self) -> list[Arg]:
