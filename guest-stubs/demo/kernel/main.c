@@ -31,7 +31,8 @@ void __attribute__((no_stack_protector)) kmain(uint64_t start_info)
 	apic_init();
 	heap_init();
 	threads_init();
-	klog(UNIOBS_LEVEL_NOTICE, "demo unikernel: %lu MiB below 4 GiB, TSC %u kHz, cmdline: %s", ram_top() >> 20, tsc_khz, cmdline());
+	klog(UNIOBS_LEVEL_NOTICE, "demo unikernel: %lu MiB below 4 GiB, TSC %u kHz, cmdline: %s",
+	     ram_top() >> 20, tsc_khz, cmdline());
 	thread_create("main", main_thread, NULL, 32768);
 	uniobs_set_state(UNIOBS_STATE_RUNNING, 0);
 	apic_timer_start(TICK_HZ);

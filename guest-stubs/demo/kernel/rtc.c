@@ -33,6 +33,7 @@ uint64_t rtc_wall_ns(void)
 {
 	struct cmos a, b;
 	bool binary;
+	uint64_t seconds;
 	unsigned tries = 0, hour, month, day;
 
 	do {
@@ -50,5 +51,7 @@ uint64_t rtc_wall_ns(void)
 	day = plain(a.day, binary);
 	if (month < 1 || month > 12 || day < 1 || day > 31)
 		return 0;
-	return (((days(2000 + plain(a.year, binary), month, day) * 24 + hour) * 60 + plain(a.min, binary)) * 60 + plain(a.sec, binary)) * 1000000000ull + 500000000;
+	seconds = days(2000 + plain(a.year, binary), month, day) * 86400;
+	seconds += hour * 3600 + plain(a.min, binary) * 60 + plain(a.sec, binary);
+	return seconds * 1000000000 + 500000000;
 }

@@ -13,13 +13,13 @@ static void exception(const struct frame *f)
 
 	__asm__ volatile("cli");
 	if ((f->vector == 14 || f->vector == 8) && stack_guard_hit(at)) {
-		ksnprintf(text, sizeof(text), "stack overflow in %s: %s at %#lx, below its stack", current == NULL ? "boot" : current->name,
-			f->vector == 8 ? "double fault" : f->error & 2 ? "write" : "read", at);
+		ksnprintf(text, sizeof(text), "stack overflow in %s: %s at %#lx, below its stack",
+			current == NULL ? "boot" : current->name, f->vector == 8 ? "double fault" : f->error & 2 ? "write" : "read", at);
 		panic_frame_die(UNIOBS_PANIC_STACK_OVERFLOW, f, text);
 	}
 	if (f->vector == 14)
-		ksnprintf(text, sizeof(text), "page fault: %s %#lx (%s)", f->error & 16 ? "execution of" : f->error & 2 ? "write to" : "read of",
-			at, f->error & 1 ? "not permitted" : "not mapped");
+		ksnprintf(text, sizeof(text), "page fault: %s %#lx (%s)",
+			f->error & 16 ? "execution of" : f->error & 2 ? "write to" : "read of", at, f->error & 1 ? "not permitted" : "not mapped");
 	else
 		ksnprintf(text, sizeof(text), "%s, error %#lx", name, f->error);
 	panic_frame_die(UNIOBS_PANIC_EXCEPTION, f, text);
