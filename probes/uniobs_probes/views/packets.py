@@ -68,7 +68,7 @@ class PacketFormatter:
             base = self._last if kind == "delta" else self._first
             self._last = ns
             self._first = ns if self._first is None else self._first
-            us = max(0, ns - (ns if base is None else base)) // 1000
+            us = max(0, ns // 1000 - (ns if base is None else base) // 1000)
             seconds = us // 10**6
             clock = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
             return f" {clock}.{us % 10**6:06d} "

@@ -23,13 +23,15 @@ def printable(raw: bytes) -> str:
 
 def http(payload: bytes, size: int, verbose: int) -> str:
     """``: HTTP: GET / HTTP/1.1``; with -v all of the head's lines."""
-    first = payload.split(b" ", 1)[0]
-    known = first.startswith(b"HTTP/") or first in (method.encode() for method in METHODS)
+    first, space, _ = payload.partition(b" ")
+    known = space and (first.startswith(b"HTTP/") or first.decode("latin-1") in METHODS)
     if not known:
         return ": HTTP"
     lines = payload.split(b"\r\n")
     if not verbose:
-        return ": HTTP: " + printable(lines[0]) if b"\r\n" in payload else ": HTTP"
+        if len(lines) > 1:
+            return ": HTTP: " + printable(lines[0])
+        return ": HTTP [|http]" if len(payload) < size else ": HTTP"
     out = f": HTTP, length: {size}"
     for line in lines[:-1]:
         if not _is_text(line):

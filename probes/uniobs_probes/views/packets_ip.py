@@ -42,7 +42,7 @@ class Network:
         ends = Ends(str(IPv4Address(src)), str(IPv4Address(dst)), src, dst, bool(fragment & 0x3FFF))
         if fragment & 0x1FFF:
             return f"{out}{ends.src} > {ends.dst}: {_proto_text(proto)}"
-        return out + self._transport(proto, data[head:length], length - head, ends, depth)
+        return out + self._transport(proto, data[head:length], length - head, ends, lead, depth)
 
     def _ip4_detail(
         self, tos: int, ttl: int, ident: int, fragment: int, proto: int, length: int, head: bytes
@@ -59,21 +59,23 @@ class Network:
             out += f", bad cksum {stored:x} (->{(right & 0xFFFF) + (right >> 16):x})!"
         return out + ")\n    "
 
-    def _transport(self, proto: int, data: bytes, length: int, ends: Ends, depth: int) -> str:
+    def _transport(
+        self, proto: int, data: bytes, length: int, ends: Ends, lead: str, depth: int = 0
+    ) -> str:
         if proto == TCP:
             return tcp(data, length, ends, self._flows, self._verbose)
         if proto == UDP:
             return udp(data, length, ends, self._verbose)
         both = f"{ends.src} > {ends.dst}: "
         if proto == ICMP:
-            return both + self._icmp(data, length, depth)
+            return both + self._icmp(data, length, lead, depth)
         if proto == ICMP6:
             return both + self._icmp6(data, length, ends)
         if proto == IGMP:
             return both + _igmp(data)
-        return f"{both}{_proto_text(proto)} {length}"
+        return f"{both} {_proto_text(proto)} {length}"
 
-    def _icmp(self, data: bytes, length: int, depth: int) -> str:
+    def _icmp(self, data: bytes, length: int, lead: str, depth: int) -> str:
         if len(data) < 8:
             return "[|icmp]"
         kind, code = data[0], data[1]
@@ -91,7 +93,7 @@ class Network:
             text = f"redirect to {IPv4Address(data[4:8])}"
         out = f"ICMP {text}, length {length}"
         if self._verbose and kind in (3, 5, 11, 12) and depth < MAX_NESTED and len(data) > 8:
-            out += "\n\t" + self.ip4(data[8:], len(data) - 8, "IP ", depth + 1)
+            out += "\n\t" + self.ip4(data[8:], len(data) - 8, lead, depth + 1)
         return out
 
     def ip6(self, data: bytes, full: int, lead: str = "IP6 ") -> str:
@@ -110,7 +112,7 @@ class Network:
         if payload > full - IP6.size:
             out += f"truncated-ip6 - {payload - (full - IP6.size)} bytes missing!"
         ends = Ends(str(IPv6Address(src)), str(IPv6Address(dst)), src, dst)
-        return out + self._transport(proto, data[IP6.size : IP6.size + payload], payload, ends, 0)
+        return out + self._transport(proto, data[IP6.size : IP6.size + payload], payload, ends, lead)
 
     def _icmp6(self, data: bytes, length: int, ends: Ends) -> str:
         if len(data) < 4:

@@ -72,7 +72,7 @@ def pseudo(ends: Ends, proto: int, length: int) -> bytes:
 def tcp(data: bytes, length: int, ends: Ends, flows: Flows, verbose: int) -> str:
     """``10.0.2.2.51544 > 10.0.2.15.80: Flags [S], ...``. ``length``: of the segment, were it all there."""
     if len(data) < TCP.size:
-        return f"{ends.src} > {ends.dst}:  [|tcp]"
+        return f"{ends.src} > {ends.dst}: [|tcp]"
     sport, dport, seq, ack, offset, flags, window, stored, urgent = TCP.unpack_from(data)
     out = f"{ends.src}.{sport} > {ends.dst}.{dport}: "
     head = (offset >> 4) * 4
@@ -158,7 +158,7 @@ def _option(kind: int, body: bytes, ack_start: int) -> str:
 
 def udp(data: bytes, length: int, ends: Ends, verbose: int) -> str:
     if len(data) < 8:
-        return f"{ends.src} > {ends.dst}:  [|udp]"
+        return f"{ends.src} > {ends.dst}: [|udp]"
     sport, dport, stated, stored = Struct(">HHHH").unpack_from(data)
     out = f"{ends.src}.{sport} > {ends.dst}.{dport}: "
     if stated < 8:
