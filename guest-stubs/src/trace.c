@@ -3,17 +3,18 @@
 
 #if UNIOBS_WITH_TRACE
 
-/* The ring of this context, or NULL (counted). */
-static inline struct uniobs_ring *ring_here(void)
+/* Whether this context has a ring; that it has none is counted. */
+static inline int has_ring(uint32_t index)
 {
-	const struct uniobs_state *s = &uniobs_state;
-	uint32_t i = UNIOBS_RING();
+	if (__builtin_expect(index < uniobs_state.trace_rings, 1))
+		return 1;
+	UNIOBS_ADD64(&uniobs_state.live->trace_off, 1);
+	return 0;
+}
 
-	if (__builtin_expect(i >= s->trace_rings, 0)) {
-		UNIOBS_ADD64(&s->live->trace_off, 1);
-		return 0;
-	}
-	return (struct uniobs_ring *)(s->trace + i * s->trace_stride);
+static inline struct uniobs_ring *ring_at(uint32_t index)
+{
+	return (struct uniobs_ring *)(uniobs_state.trace + index * uniobs_state.trace_stride);
 }
 
 static inline int enabled(uint16_t id)
@@ -28,13 +29,15 @@ uint64_t uniobs_emit2(uint16_t id, uint32_t tid, uint64_t w0, uint64_t w1)
 	struct uniobs_ring *ring;
 	struct uniobs_slot *slot;
 	uint64_t guard, position, time;
+	uint32_t index;
 
 	if (!enabled(id))
 		return 0;
 	UNIOBS_TRACE_ENTER(guard);
 	time = UNIOBS_CLOCK();
-	ring = ring_here();
-	if (__builtin_expect(ring != 0, 1)) {
+	index = UNIOBS_RING();
+	if (has_ring(index)) {
+		ring = ring_at(index);
 		position = uniobs_reserve(ring, 1);
 		slot = (struct uniobs_slot *)(ring + 1) + (position & uniobs_state.trace_mask);
 		uniobs_slot_open(&slot->seq, position);
@@ -52,17 +55,16 @@ uint64_t uniobs_emit2(uint16_t id, uint32_t tid, uint64_t w0, uint64_t w1)
 
 uint64_t uniobs_emit(uint16_t id, uint32_t tid, const uint64_t *words, uint32_t n)
 {
-	struct uniobs_ring *ring;
 	uint64_t guard, time;
-	uint32_t cut = n > UNIOBS_WORDS_MAX;
+	uint32_t index, cut = n > UNIOBS_WORDS_MAX;
 
 	if (!enabled(id))
 		return 0;
 	UNIOBS_TRACE_ENTER(guard);
 	time = UNIOBS_CLOCK();
-	ring = ring_here();
-	if (ring)
-		uniobs_ring_put(ring, uniobs_state.trace_mask, id | tid << 16, time, words, cut ? UNIOBS_WORDS_MAX : n, cut);
+	index = UNIOBS_RING();
+	if (has_ring(index))
+		uniobs_ring_put(ring_at(index), uniobs_state.trace_mask, id | tid << 16, time, words, cut ? UNIOBS_WORDS_MAX : n, cut);
 	UNIOBS_TRACE_EXIT(guard);
 	return time;
 }
