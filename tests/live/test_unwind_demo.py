@@ -24,7 +24,7 @@ def test_every_step_has_gdbs_stack() -> None:
         extra = ("-chardev", f"socket,path={socket},server=on,wait=off,id=gdb0", "-gdb", "chardev:gdb0")
         with booted("microvm", extra=extra) as guest:
             guest.wait_console("listening on port 80")
-            orders = {"root": str(ROOT), "socket": str(socket), "elf": str(demo_elf())}
+            orders: dict[str, object] = {"root": str(ROOT), "socket": str(socket), "elf": str(demo_elf())}
             orders |= {"answer": str(answer), "places": PLACES}
             script = ROOT / "tests" / "support" / "gdbsteps.py"
             done = subprocess.run(
@@ -39,7 +39,7 @@ def test_every_step_has_gdbs_stack() -> None:
         assert answer.exists(), done.stdout + done.stderr
         seen = json.loads(answer.read_text())
     assert seen["proven"]
-    assert seen["wrong"] == []
+    assert seen["wrong"][:1] == []
     assert seen["notes"] == []
     assert seen["count"] == sum(steps * rounds for _, steps, rounds in PLACES)
     assert {"interrupt_common", "interrupt", "switch_threads", "schedule"} <= seen["functions"].keys()

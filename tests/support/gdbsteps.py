@@ -11,7 +11,7 @@ from typing import Any
 ORDERS = json.loads(os.environ["UNIOBS_STEPS"])
 sys.path.insert(0, ORDERS["root"])
 
-import gdb  # type: ignore[import-not-found]  # noqa: E402
+import gdb  # type: ignore[import-untyped, import-not-found, unused-ignore]  # noqa: E402
 
 from uniobs.errors import UnknownMemory  # noqa: E402
 from uniobs.image.module import Module  # noqa: E402
@@ -33,12 +33,13 @@ class Space:
 
 
 def frames_of_gdb() -> list[list[Any]]:
-    """[pc, function, line or None where gdb looks a line up otherwise] of every frame."""
+    """[pc, function, line or None where gdb looks a line up otherwise (statements only)] of every frame."""
     rows: list[list[Any]] = []
     frame = gdb.newest_frame()
     while frame is not None:
         if frame.type() != gdb.TAILCALL_FRAME:  # its guess at frames that are no longer there
-            exact = not rows or frame.type() == gdb.SIGTRAMP_FRAME
+            inner = frame.newer()
+            exact = inner is None or gdb.SIGTRAMP_FRAME in (frame.type(), inner.type())
             rows.append([frame.pc(), frame.name(), None if exact else frame.find_sal().line or None])
         frame = frame.older()
     return rows
