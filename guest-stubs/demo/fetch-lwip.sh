@@ -52,8 +52,11 @@ download() {
 			-o Acquire::Languages=none -o Acquire::Retries=2 -o Acquire::http::Timeout=30 "$@"
 	}
 	# A foreign source without source packages fails here; what counts is whether lwip can be had.
-	(cd "$work/get" && { apt update || true; } && apt source --download-only lwip) >"$work/log" 2>&1 ||
-		die "apt could not fetch the source package lwip: $(grep -v '^W:' "$work/log" | tail -n 1)"
+	apt update >"$work/update.log" 2>&1 || true
+	ls "$work"/lists/*Sources* >/dev/null 2>&1 ||
+		die "apt could not fetch any list of source packages: $(grep -m 1 -E '^(E|W|Err)' "$work/update.log")"
+	(cd "$work/get" && apt source --download-only lwip) >"$work/source.log" 2>&1 ||
+		die "apt could not fetch the source package lwip: $(grep -v '^W:' "$work/source.log" | tail -n 1)"
 	[ -f "$work/get/$tarball" ] || die "apt offers $(cd "$work/get" && echo lwip_*.dsc), but $tarball is needed"
 	intact "$work/get/$tarball" || die "$tarball has the wrong SHA-256: refused"
 	mkdir -p "$cache"

@@ -9,6 +9,7 @@
 #define KEY_MAX 40u
 #define IDLE_MS 3000       /* how long a client may say nothing */
 #define SEND_MS 10000
+#define HEAD_MS 10000      /* how long a head may take to come */
 #define REQUESTS_MAX 1000u /* of one connection */
 #define CHUNK 4096u
 #define PARK_MS_MAX 600000u
@@ -210,6 +211,7 @@ static void route(struct exchange *x)
 /* Receive up to the blank line; the head's length with it, 0 = the client is gone (or silent), -1 = too long. */
 static int64_t read_head(struct exchange *x)
 {
+	uint64_t until = clock_ns() + HEAD_MS * 1000000ull;
 	uint32_t scanned = 0;
 
 	for (;;) {
@@ -226,7 +228,7 @@ static int64_t read_head(struct exchange *x)
 		if (x->have == HTTP_HEAD_MAX)
 			return -1;
 		n = sys_recv(x->fd, x->head + x->have, HTTP_HEAD_MAX - x->have, 0);
-		if (n <= 0)
+		if (n <= 0 || clock_ns() > until)
 			return 0;
 		x->have += (uint32_t)n;
 	}
