@@ -18,7 +18,7 @@ class Seen(NamedTuple):
 def packets(path: Path) -> list[Seen]:
     """Of a pcap file, as far as it's written."""
     raw = path.read_bytes()
-    assert raw[:4] == struct.pack("<I", 0xA1B2C3D4), raw[:4].hex()
+    assert int.from_bytes(raw[:4], "little") in (0xA1B2C3D4, 0xA1B23C4D), raw[:4].hex()
     found, at = [], 24
     while at + 16 <= len(raw):
         captured, length = struct.unpack_from("<8xII", raw, at)
@@ -32,9 +32,8 @@ def packets(path: Path) -> list[Seen]:
 def through_tshark(path: Path) -> list[Seen]:
     """What tshark reads from a capture, which it must do without a word of warning."""
     copy = path.with_suffix(".tshark.pcap")
-    done = subprocess.run(
-        ["tshark", "-r", str(path), "-F", "pcap", "-w", str(copy)], capture_output=True, text=True, check=False
-    )
+    command = ["tshark", "-r", str(path), "-F", "pcap", "-w", str(copy)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     noise = [line for line in done.stderr.splitlines() if "Running as user" not in line]
     assert done.returncode == 0 and not noise, done.stderr
     return packets(copy)
@@ -50,6 +49,12 @@ def complaints(path: Path) -> list[str]:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
+
+
+def from_first_sent(seen: list[Seen]) -> list[Seen]:
+    """Without what came before the guest's first packet: the card throws it away until there is a driver."""
+    first = next(n for n, packet in enumerate(seen) if packet.data[6:12] == GUEST_MAC)
+    return seen[first:]
 
 
 def by_direction(seen: list[Seen]) -> tuple[list[Seen], list[Seen]]:
