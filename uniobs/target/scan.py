@@ -6,19 +6,25 @@ The region's own finder then judges the candidates.
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from uniobs.errors import UniobsError
 from uniobs.memory.base import Memory, Range
 from uniobs.memory.file import FileMemory
-from uniobs.memory.process import ProcessMemory, gather
+from uniobs.memory.process import ProcessMemory, gather, read_into
 from uniobs.region import find as finder
 from uniobs.region._abi import MAGIC
 
 PAGE = 4096
 CHUNK = 1 << 18  # bytes read at once: stays in a CPU's second-level cache
 WINDOW = 1 << 15  # pages judged at once: bounds memory at 512 KiB of heads
+DENSE = 4  # pages in a row from which on reading them through is quicker than one by one
+PARALLEL = 64 << 20  # bytes from which on a second thread is worth it
 MAX_CANDIDATES = finder.MAX_CANDIDATES
 _TOUCHED = bytes(1 if value & 0xC0 else 0 for value in range(256))  # bit 63 present, bit 62 swapped
+Extent = tuple[int, int]  # start, size
+Fill = Callable[[int, bytearray, int], int]  # (position, buffer, bytes wanted) -> bytes got
 _RUN = re.compile(b"\x01+")
 
 
@@ -56,36 +62,74 @@ def _heads(heads: bytes, addresses: Sequence[int]) -> Iterator[int]:
 
 def magic_in_process(pid: int, start: int, size: int) -> Iterator[int]:
     """VMM addresses of pages that begin with the magic. Raises TargetGone or AccessDenied."""
-    pages: list[int] = []
+    scattered: list[int] = []
+    dense: list[Extent] = []
     for run in touched_pages(pid, start, size):
-        pages += run
-        if len(pages) >= WINDOW:
-            yield from _heads(gather(pid, pages, 16), pages)
-            pages = []
-    yield from _heads(gather(pid, pages, 16), pages)
+        if len(run) < DENSE:
+            scattered += run
+        else:
+            dense.append((run.start, len(run) * PAGE))
+    for first in range(0, len(scattered), WINDOW):
+        pages = scattered[first : first + WINDOW]
+        yield from _heads(gather(pid, pages, 16), pages)
+    yield from _sweep(dense, lambda at, buffer, length: read_into(pid, at, buffer, length))
 
 
-def _in_chunk(buffer: bytearray, length: int, base: int) -> Iterator[int]:
-    firsts = buffer[0:length:PAGE]
-    at = firsts.find(MAGIC[:1])
-    while at >= 0:
-        if buffer.startswith(MAGIC, at * PAGE):
-            yield base + at * PAGE
-        at = firsts.find(MAGIC[:1], at + 1)
-
-
-def magic_in_file(fd: int, extents: Iterable[tuple[int, int]], phase: int = 0) -> Iterator[int]:
+def magic_in_file(fd: int, extents: Iterable[Extent], phase: int = 0) -> Iterator[int]:
     """Offsets, ``phase`` more than a multiple of a page, at which the magic stands."""
+
+    def fill(at: int, buffer: bytearray, length: int) -> int:
+        try:
+            return os.preadv(fd, [memoryview(buffer)[:length]], at)
+        except OSError:
+            return 0
+
+    aligned = [(offset + (phase - offset) % PAGE, offset + size) for offset, size in extents]
+    yield from _sweep([(begin, end - begin) for begin, end in aligned if begin < end], fill)
+
+
+def _sweep(extents: Sequence[Extent], fill: Fill) -> list[int]:
+    """Positions, every page from an extent's start, of the magic; by two threads when it's much."""
+    chunks = [
+        (at, min(CHUNK, start + size - at))
+        for start, size in extents
+        for at in range(start, start + size, CHUNK)
+    ]
+    if len(chunks) * CHUNK < PARALLEL:
+        return _look(chunks, fill)
+    found: list[int] = []
+    failed: list[UniobsError] = []
+
+    def work(share: Sequence[Extent]) -> None:
+        try:
+            found.extend(_look(share, fill))
+        except UniobsError as error:
+            failed.append(error)
+
+    half = len(chunks) // 2
+    other = threading.Thread(target=work, args=(chunks[half:],))
+    other.start()
+    try:
+        work(chunks[:half])
+    finally:
+        other.join()
+    if failed:
+        raise failed[0]
+    return found
+
+
+def _look(chunks: Sequence[Extent], fill: Fill) -> list[int]:
     buffer = bytearray(CHUNK)
-    for offset, size in extents:
-        begin = offset + (phase - offset) % PAGE
-        for at in range(begin, offset + size, CHUNK):
-            view = memoryview(buffer)[: min(CHUNK, offset + size - at)]
-            try:
-                got = os.preadv(fd, [view], at)
-            except OSError:
-                continue
-            yield from _in_chunk(buffer, got, at)
+    found: list[int] = []
+    for base, length in chunks:
+        got = fill(base, buffer, length)
+        firsts = buffer[0:got:PAGE]
+        at = firsts.find(MAGIC[:1])
+        while at >= 0 and len(found) < MAX_CANDIDATES:
+            if at * PAGE + len(MAGIC) <= got and buffer.startswith(MAGIC, at * PAGE):
+                found.append(base + at * PAGE)
+            at = firsts.find(MAGIC[:1], at + 1)
+    return found
 
 
 def candidates(memory: Memory) -> list[int]:
