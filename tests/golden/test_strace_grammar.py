@@ -25,7 +25,7 @@ FD, SIZE, BUF, PTR, I64 = _abi.ARG_FD, _abi.ARG_SIZE, _abi.ARG_BUF, _abi.ARG_PTR
 FLAGS, MODE, MSG, ADDR = _abi.ARG_OPEN_FLAGS, _abi.ARG_MODE, _abi.ARG_MSG_FLAGS, _abi.ARG_SOCKADDR
 LEVEL, OPT = _abi.ARG_SOCK_LEVEL, _abi.ARG_SOCK_OPT
 REQUEST = b"GET /kv/user:42 HTTP/1.1\r\nHost: kv\r\n\r\n"
-ODD = b"\0\1\2\x1f3\x7f\x80\xff\t\"\\"
+ODD = b'\0\1\2\x1f3\x7f\x80\xff\t"\\'
 DIGITS = b"123456789012345678901234567890123"
 
 

@@ -59,7 +59,7 @@ def _registers(out: Output, target: Any) -> None:
     panic = stacks.panic_of(target)
     sets = [panic.registers] if panic is not None and panic.registers is not None else []
     try:
-        sets += target.registers()
+        sets += [found for found in target.registers() if all(found.values != one.values for one in sets)]
     except UniobsError as error:
         if not sets:
             raise
@@ -84,17 +84,17 @@ def _locks(out: Output, target: Any) -> None:
         if lock.torn:
             out.line(f"  {name}: its row was being written")
             continue
-        holder = ""
+        parts = []
         if lock.kind == "mutex":
             owner = names.get(lock.owner_tid, "?") if lock.owner_tid else None
-            holder = f"held by {owner} (tid {lock.owner_tid})" if lock.owner_tid else "free"
+            parts.append(f"held by {owner} (tid {lock.owner_tid})" if lock.owner_tid else "free")
         elif lock.kind in ("sem", "mbox"):
-            holder = f"value {lock.value}"
-        waiters = f", {lock.waiters} waiting" if lock.waiters else ""
-        out.line(
-            f"  {lock.kind or '?':<6} {name:<20} {holder}{waiters}; "
-            f"taken {lock.acquisitions} times, {lock.contended} contended"
-        )
+            parts.append(f"value {lock.value}")
+        if lock.waiters:
+            parts.append(f"{lock.waiters} waiting")
+        if lock.kind == "mutex":
+            parts.append(f"taken {lock.acquisitions} times, {lock.contended} contended")
+        out.line(f"  {lock.kind or '?':<6} {name:<20} {', '.join(parts)}".rstrip())
 
 
 def _heap(out: Output, target: Any) -> None:

@@ -26,6 +26,8 @@ def opened(options: argparse.Namespace, out: Output) -> Iterator[tuple[Any, list
     target = open_target(spec if spec is not None else only_guest(), images=list(options.image))
     out.spec = spec if spec is not None else target.name
     try:
+        if options.image:
+            target.modules  # noqa: B018  an image that was named must be the one in memory, whatever is asked
         say_notices(target, out)
         yield target, words
         say_notices(target, out)

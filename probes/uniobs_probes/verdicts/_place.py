@@ -8,6 +8,7 @@ from typing import Any
 
 from uniobs.errors import ImageMismatch, NotOffered
 from uniobs.model.guest import Frame, Stack, Thread
+from uniobs.model.text import safe
 from uniobs.model.where import where
 
 # parts of function names, between underscores: mutex_lock, pthread_cond_wait, __futex_abstimed_wait64...
@@ -82,7 +83,7 @@ def place_text(target: Any, pc: int | None, *, call: bool = True) -> str | None:
 
 def thread_name(thread: Thread | None, tid: int | None = None) -> str:
     if thread is not None and thread.name:
-        return thread.name
+        return safe(thread.name)  # lines are aligned by what is shown
     number = thread.tid if thread is not None else tid
     return f"tid {number}" if number else "an unknown thread"
 

@@ -58,7 +58,8 @@ class Statistics:
             for key in ("rx_packets", "rx_dropped", "rx_errors", "tx_packets", "tx_dropped", "tx_errors"):
                 value = getattr(row, key)
                 if value is not None:
-                    words = key.replace("rx_", "received ").replace("tx_", "sent ")
+                    way, what = key.split("_")
+                    words = f"{what} {'received' if way == 'rx' else 'sent'}"
                     lines.append(_line(f"    {value} {words}", key, value))
         rows: list[dict[str, Any]] = []
         for name, lines in sorted(groups.items()):

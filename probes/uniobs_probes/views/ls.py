@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
-from uniobs.errors import UniobsError
+from uniobs.errors import NoSuchTarget, TargetGone, UniobsError
 from uniobs.model.findings import FINDING, findings
 from uniobs.model.text import percent_text, size_text, span_text
 from uniobs.model.view import Column, Table
@@ -65,7 +65,9 @@ class Ls:
                 "cpu": cpu,
                 "memory": guest.memory,
             }
-            rows.append(_look(str(guest.pid), base, images, notes))
+            found = _look(str(guest.pid), base, images, notes)
+            if found is not None:
+                rows.append(found)
         for file in files:
             base = {
                 "name": os.path.basename(file),
@@ -74,7 +76,9 @@ class Ls:
                 "cpu": None,
                 "memory": None,
             }
-            rows.append(_look(file, base, images, notes))
+            found = _look(file, base, images, notes)
+            if found is not None:
+                rows.append(found)
         return Table(COLUMNS, rows, tuple(notes), complete=not notes)
 
 
@@ -94,8 +98,9 @@ def cpu_percent(before: int | None, after: int | None, elapsed: float) -> float 
     return round(100.0 * (after - before) / os.sysconf("SC_CLK_TCK") / elapsed, 1)
 
 
-def _look(spec: str, row: dict[str, Any], images: Sequence[str], notes: list[str]) -> dict[str, Any]:
-    """The row with what opening the guest tells; a guest that can't be read keeps its line."""
+def _look(spec: str, row: dict[str, Any], images: Sequence[str], notes: list[str]) -> dict[str, Any] | None:
+    """The row with what opening the guest tells; a guest that can't be read keeps its line, one that
+    ended meanwhile has none."""
     from uniobs.target import open_target
 
     row |= {"unikernel": None, "app": None, "state": "unknown", "reason": None, "beat_age_s": None,
@@ -116,6 +121,11 @@ def _look(spec: str, row: dict[str, Any], images: Sequence[str], notes: list[str
             found, _ = findings(target, skip={"spinning"} if quiet else ())
             row["verdicts"] = [v.name for v in found]
             row["verdict"] = next((v.headline for v in found if v.severity < FINDING), None)
+    except (TargetGone, NoSuchTarget) as error:
+        if row["pid"] is not None:
+            return None
+        notes.append(str(error))
+        row["verdict"] = "not readable (see below)"
     except UniobsError as error:
         notes.append(f"{row['name']}: {error}")
         row["verdict"] = "not readable (see below)"

@@ -1,6 +1,7 @@
 """ss: sockets in ss's layout, with its filters."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from uniobs.model.guest import Socket
@@ -18,7 +19,7 @@ COLUMNS = (
     Column("local", "Local Address:Port", "right", text=lambda row: row["local"] or "-"),
     Column("remote", "Peer Address:Port", "right", text=lambda row: row["remote"] or "-"),
 )
-PROCESS = Column("process", "Process", text=lambda row: row["process"])
+PROCESS = Column("process", "Process")
 
 
 def process_text(row: dict[str, Any]) -> str:
@@ -34,20 +35,14 @@ def process_text(row: dict[str, Any]) -> str:
 
 
 def info_text(s: Socket) -> str:
-    """What is known of ss -i's line; ss's own names."""
-    parts = []
-    if s.rtt_us is not None:
-        parts.append(f"rtt:{s.rtt_us / 1000:g}")
-    for name, value in (
-        ("mss", s.mss),
-        ("cwnd", s.cwnd),
-        ("bytes_sent", s.tx_bytes),
-        ("bytes_received", s.rx_bytes),
-    ):
+    """What is known of ss -i's line; ss's own names. A round trip, size or window of 0 isn't one."""
+    parts = [f"rtt:{s.rtt_us / 1000:g}"] if s.rtt_us else []
+    parts += [f"{name}:{value}" for name, value in (("mss", s.mss), ("cwnd", s.cwnd)) if value]
+    for name, value in (("bytes_sent", s.tx_bytes), ("bytes_received", s.rx_bytes)):
         if value is not None:
             parts.append(f"{name}:{value}")
     if s.retransmits is not None:
-        parts.append(f"retrans:-/{s.retransmits}")
+        parts.append(f"retrans:-/{s.retransmits}")  # how many are out now isn't known
     return " ".join(parts)
 
 
@@ -91,18 +86,25 @@ class Ss:
         under = [_under(s, info, extended, now) for s in kept] if info or extended else []
         if oneline and under:
             for row, text in zip(rows, under, strict=True):
-                row["process"] = f"{row['process']} {text}".strip()
+                row["more"] = text
             under = []
         netid = () if len(kinds or NETWORK) == 1 else (NETID,)
-        process = (PROCESS,) if processes or oneline else ()
-        return Table((*netid, *COLUMNS, *process), rows, tuple(notes), complete, under=under)
+        process = replace(PROCESS, text=lambda row: _process_cell(row, processes))
+        columns = (*netid, *COLUMNS, process)
+        return Table(columns, rows, tuple(notes), complete, under=under)
 
     def _row(self, s: Socket, names: dict[int, str]) -> dict[str, Any]:
         row = row_of(s, names)
         if s.state == "LISTEN":
             row["sendq"] = s.backlog_max
         row["process"] = process_text(row)
+        row["more"] = ""
         return row
+
+
+def _process_cell(row: dict[str, Any], processes: bool) -> str:
+    """The header is always there, as ss has it; the cell only with -p."""
+    return " ".join(part for part in (row["process"] if processes else "", row["more"]) if part)
 
 
 def _under(s: Socket, info: bool, extended: bool, now: int | None) -> str:

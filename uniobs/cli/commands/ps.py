@@ -39,7 +39,7 @@ def run(argv: list[str]) -> int:
     add("--sort", metavar="[-]COL,COL", help="order; - is descending")
     add("--no-headers", "--no-heading", action="store_true", help="no header line")
     add("--columns", action="store_true", help="list the columns and end")
-    options = args.parse(parser, argv)
+    options = args.parse(parser, _join_sort(argv))
     out = session.out_for(options)
     if options.columns:
         return _columns(out)
@@ -58,6 +58,17 @@ def run(argv: list[str]) -> int:
             tids=[tid for tids in options.tids for tid in tids] if options.tids else None,
             names=options.names,
         )
+
+
+def _join_sort(argv: list[str]) -> list[str]:
+    """``--sort -time`` as ps takes it: the key isn't an option."""
+    out: list[str] = []
+    for word in argv:
+        if out and out[-1] == "--sort":
+            out[-1] = f"--sort={word}"
+        else:
+            out.append(word)
+    return out
 
 
 def _list(given: list[str] | None) -> list[str] | None:

@@ -9,13 +9,15 @@ from uniobs.cli.output import Output
 from uniobs.errors import EXIT_FINDING, EXIT_INCOMPLETE, EXIT_OK, ImageMismatch, UniobsError
 from uniobs.model.findings import FINDING, findings
 from uniobs.model.guest import Status, Thread, Verdict
-from uniobs.model.text import pad, span_text, width
+from uniobs.model.text import pad, safe, span_text, width
 from uniobs.model.where import image_name, proof_text
 
 DOC = """\
 Exit 0: nothing is wrong; 1: a finding; 4: it can't be told.
 It watches for some seconds when it's in doubt.
 """
+# verdicts that say by themselves that the guest is dead
+ENDS = frozenset({"crash", "assertion", "stack-smash", "stack-overflow", "oom", "abort", "exited"})
 OTHERS = 10  # threads listed besides those of the verdict
 
 
@@ -72,11 +74,14 @@ def _headline(out: Output, target: Any, status: Status, found: list[Verdict], im
     )
     tail = f"({who}; {image})"
     said = [verdict for verdict in found if verdict.severity < FINDING]
-    snapshot = ", as of this snapshot" if status.snapshot else ""
+    snapshot = ", as of this snapshot" if status.snapshot and status.state != "dead" else ""
     if said:
         first = said[0]
         length = _since(first.for_at_least_s if first.for_at_least_s is not None else _hung_for(status))
-        out.line(f"{target.name} {first.title or first.headline}{length}{snapshot} {tail}", "bad")
+        ended = (
+            f"; it is dead now: {status.reason}" if status.state == "dead" and first.name not in ENDS else ""
+        )
+        out.line(f"{target.name} {first.title or first.headline}{length}{snapshot}{ended} {tail}", "bad")
     elif status.state == "live":
         out.line(
             f"{target.name} is fine: {status.state}, {status.reason}{_beat(status)}{snapshot} {tail}", "good"
@@ -152,7 +157,7 @@ def _threads(out: Output, target: Any, told: set[int], found: bool) -> None:
 
 
 def _name(thread: Thread) -> str:
-    return thread.name or f"tid {thread.tid}"
+    return safe(thread.name) if thread.name else f"tid {thread.tid}"
 
 
 def _unique(texts: list[str]) -> list[str]:
