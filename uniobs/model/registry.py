@@ -1,6 +1,13 @@
-"""Where views, walkers and verdict rules are found: entry points, so that the engine names no probe."""
+"""Where views, walkers, streams and verdict rules are found: entry points, so that the engine names no probe.
 
-from importlib.metadata import EntryPoint, entry_points
+importlib.metadata costs more at start-up than the rest of a short command, so the metadata's
+entry_points.txt are read here, and importlib.metadata only asked when that finds nothing.
+"""
+
+import os
+import sys
+from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 from uniobs.errors import UniobsError
@@ -9,27 +16,79 @@ VIEWS = "uniobs.views"
 WALKERS = "uniobs.walkers"
 VERDICTS = "uniobs.verdicts"
 STREAMS = "uniobs.streams"
+OURS = "uniobs."
 
 
 def names(group: str) -> list[str]:
-    return sorted({point.name for point in entry_points(group=group)})
+    return sorted(_points().get(group, {}))
 
 
 def load(group: str, name: str) -> Any:
     """The object behind one entry point. Raises UniobsError when it's missing or can't be imported."""
-    for point in entry_points(group=group, name=name):
-        return _load(point)
-    raise UniobsError(f"no {group} named {name} is installed: reinstall uniobs")
+    value = _points().get(group, {}).get(name)
+    if value is None:
+        raise UniobsError(f"no {group} named {name} is installed: reinstall uniobs")
+    return _load(group, name, value)
 
 
 def load_all(group: str) -> list[tuple[str, Any]]:
     """Every object of a group, by name."""
-    found = {point.name: point for point in entry_points(group=group)}
-    return [(name, _load(found[name])) for name in sorted(found)]
+    found = _points().get(group, {})
+    return [(name, _load(group, name, found[name])) for name in sorted(found)]
 
 
-def _load(point: EntryPoint) -> Any:
+@lru_cache(maxsize=1)
+def _points() -> dict[str, dict[str, str]]:
+    """Group -> name -> "module:attribute", of all installed distributions; the first on the path wins."""
+    found: dict[str, dict[str, str]] = {}
+    for directory in sys.path:
+        for text in _metadata(directory or "."):
+            _parse(text, found)
+    if VIEWS not in found:  # installed in a way that only importlib knows (a zip...)
+        from importlib.metadata import entry_points
+
+        for point in entry_points():
+            if point.group.startswith(OURS):
+                found.setdefault(point.group, {}).setdefault(point.name, point.value)
+    return found
+
+
+def _metadata(directory: str) -> list[str]:
+    """entry_points.txt of each distribution in a directory that mentions a group of ours."""
+    texts = []
     try:
-        return point.load()
+        entries = [e.path for e in os.scandir(directory) if e.name.endswith((".dist-info", ".egg-info"))]
+    except OSError:
+        return []
+    for entry in entries:
+        try:
+            with open(os.path.join(entry, "entry_points.txt"), encoding="utf-8") as file:
+                text = file.read()
+        except (OSError, UnicodeDecodeError):
+            continue
+        if f"[{OURS}" in text:
+            texts.append(text)
+    return texts
+
+
+def _parse(text: str, found: dict[str, dict[str, str]]) -> None:
+    """The format: [group] lines, then name = module:attribute lines."""
+    group = ""
+    for line in text.splitlines():
+        line = line.strip()
+        if line.startswith("[") and line.endswith("]"):
+            group = line[1:-1].strip()
+        elif group.startswith(OURS) and "=" in line and not line.startswith("#"):
+            name, _, value = line.partition("=")
+            found.setdefault(group, {}).setdefault(name.strip(), value.split("[")[0].strip())
+
+
+def _load(group: str, name: str, value: str) -> Any:
+    module, _, attribute = value.partition(":")
+    try:
+        found: Any = import_module(module)
+        for part in attribute.split(".") if attribute else ():
+            found = getattr(found, part)
     except (ImportError, AttributeError) as error:
-        raise UniobsError(f"{point.group} {point.name} ({point.value}) can't be loaded: {error}") from error
+        raise UniobsError(f"{group} {name} ({value}) can't be loaded: {error}") from error
+    return found

@@ -6,7 +6,6 @@ from typing import Any
 
 from uniobs.errors import BadFormat, ImageMismatch, NotOffered, UniobsError
 from uniobs.model.guest import Heap, Lock, Socket, Thread
-from uniobs.model.where import where
 
 
 def ask(target: Any, question: str) -> Sequence[Any]:
@@ -41,11 +40,18 @@ class Facts:
         """The function a thread began in; its address when no image says more."""
         if not thread.entry:
             return None
+        for module in self._modules():
+            found = module.function(thread.entry)
+            if found is not None:
+                return str(found[0])
+        return f"{thread.entry:#x}"
+
+    def _modules(self) -> Sequence[Any]:
+        """None when the image that was named isn't the one in memory: names would be another's."""
         try:
-            place = where(self.target, thread.entry)
+            return tuple(self.target.modules)
         except ImageMismatch:
-            place = None
-        return place.function if place is not None and place.function else f"{thread.entry:#x}"
+            return ()
 
 
 def live_header(target: Any) -> Any | None:
