@@ -64,7 +64,9 @@ download() {
 	mv "$cache/$tarball.$$" "$cache/$tarball"
 }
 
-[ "$(cat "$dest/.sha256" 2>/dev/null)" != $sha256 ] || exit 0
+if [ "$(cat "$dest/.sha256" 2>/dev/null)" = $sha256 ]; then
+	touch "$dest/.sha256" && exit 0
+fi
 intact "$cache/$tarball" || download
 mkdir -p "$here/build"
 fresh=$here/build/lwip.$$
