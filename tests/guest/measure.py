@@ -24,18 +24,23 @@ def recorded() -> dict[str, dict[str, float]]:
 def compile_all(cc: str, options: list[str], where: Path) -> list[Path]:
     """Compile every source for the demo guest's port; the objects."""
     done = subprocess.run(
-        [cc, *STRICT, *options, *INCLUDES, "-c", *map(str, SOURCES)], cwd=where, capture_output=True, text=True
+        [cc, *STRICT, *options, *INCLUDES, "-c", *map(str, SOURCES)],
+        cwd=where,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     return [where / source.with_suffix(".o").name for source in SOURCES]
 
 
 def code_and_rodata(options: list[str]) -> int:
-    """Bytes of .text* and .rodata* (and constants that hold addresses) with gcc -Os, as a guest links them."""
+    """Bytes of code and constants (those that hold addresses too) with gcc -Os, as a guest links them."""
     total = 0
     with tempfile.TemporaryDirectory() as tmp:
         objects = compile_all("gcc", ["-Os", "-fno-pic", *options], Path(tmp))
-        listing = subprocess.run(["size", "-A", *map(str, objects)], capture_output=True, text=True, check=True)
+        listing = subprocess.run(
+            ["size", "-A", *map(str, objects)], capture_output=True, text=True, check=True
+        )
     for line in listing.stdout.splitlines():
         if found := re.match(r"\.(?:text|rodata|data\.rel\.ro)\S*\s+(\d+)", line):
             total += int(found[1])
@@ -50,11 +55,12 @@ def instructions(mode: str) -> float:
 def _collect(mode: str) -> int:
     program = make("cost")
     with tempfile.TemporaryDirectory() as tmp:
+        valgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={tmp}/out"]
         done = subprocess.run(
-            ["valgrind", "--tool=callgrind", f"--toggle-collect=turn_{mode}", f"--callgrind-out-file={tmp}/out",
-             str(program), mode, str(TURNS)],
-            capture_output=True, text=True,
-        )  # fmt: skip
+            [*valgrind, f"--toggle-collect=turn_{mode}", str(program), mode, str(TURNS)],
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == 0, done.stderr
         found = re.search(r"^(?:summary|totals): (\d+)", Path(tmp, "out").read_text(), re.MULTILINE)
     assert found

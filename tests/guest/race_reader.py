@@ -67,7 +67,8 @@ def word(number: U64, k: U64) -> U64:
     """race.c's word()."""
     one = np.uint64(1)
     x = (number + one) * np.uint64(0x9E3779B97F4A7C15) ^ (k + one) * np.uint64(0xC2B2AE3D27D4EB4F)
-    return x ^ x >> np.uint64(29)
+    out: U64 = x ^ x >> np.uint64(29)
+    return out
 
 
 @dataclass
@@ -117,7 +118,9 @@ class Reader:
             return
         whole = firsts + parts[firsts] < ready
         firsts = firsts[whole]  # only the last can be unfinished
-        end = int(firsts[-1] + parts[firsts[-1]] + 1) if len(firsts) else int(np.flatnonzero(parts != CONT)[0])
+        end = (
+            int(firsts[-1] + parts[firsts[-1]] + 1) if len(firsts) else int(np.flatnonzero(parts != CONT)[0])
+        )
         begin = int(firsts[0]) if len(firsts) else end
         self.lost += begin
         self.received += end - begin

@@ -1,4 +1,4 @@
-"""What the library costs, in bytes and instructions, stays within its budget and near its recorded figures."""
+"""What the library costs, in bytes and instructions, stays within its budget and near what was recorded."""
 
 from __future__ import annotations
 

@@ -30,10 +30,12 @@ VARIANTS = {
 @pytest.mark.parametrize("cc", COMPILERS)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_compiles_freestanding(cc: str, variant: str, tmp_path: Path) -> None:
-    """With every knob; needing nothing from outside; and every function can be called with its part left out."""
+    """With every knob, and needing nothing from outside."""
     for level in ("-O2", "-Os"):
         objects = compile_all(cc, [level, *VARIANTS[variant]], tmp_path)
-        listing = subprocess.run(["nm", "-g", *map(str, objects)], capture_output=True, text=True, check=True).stdout
+        listing = subprocess.run(
+            ["nm", "-g", *map(str, objects)], capture_output=True, text=True, check=True
+        ).stdout
         symbols = [line.split()[-2:] for line in listing.splitlines() if line and not line.endswith(":")]
         defined = {name for kind, name in symbols if kind != "U"}
         needed = {name for kind, name in symbols if kind == "U"} - defined
@@ -64,5 +66,7 @@ def test_crc_is_zlibs() -> None:
 
 
 def test_generated_files_match_the_schema() -> None:
-    done = subprocess.run([sys.executable, STUBS / "abi" / "generate.py", "--check"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, STUBS / "abi" / "generate.py", "--check"], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr

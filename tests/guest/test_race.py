@@ -28,7 +28,7 @@ def run_race(seconds: int, slots: int) -> list[tuple[Reader, int, int]]:
             while time.monotonic() < end:
                 for reader in readers.values():
                     reader.step()
-            counts = {}
+            counts: dict[int, tuple[int, int]] = {}
             while len(counts) < 3:
                 found = re.match(r"writer ring=(\d+) events=(\d+) slots=(\d+)", writers.stdout.readline())
                 assert found

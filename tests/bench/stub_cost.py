@@ -1,0 +1,57 @@
+"""What the guest library costs: instructions an event (callgrind, exact), nanoseconds beside the clock's floor, bytes.
+
+Run from the repository's root: ``python -m tests.bench.stub_cost``.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+from tests.guest.build import make
+from tests.guest.measure import code_and_rodata, instructions
+
+MODES = {
+    "clock": "rdtsc alone (the floor)",
+    "emit2": "event of two words",
+    "emit8": "event of eight words",
+    "disabled": "disabled event",
+    "count": "counter",
+    "log40": "log line of 40 bytes",
+}
+TIMES = 2_000_000
+RUNS = 7
+
+
+def nanoseconds(mode: str) -> float:
+    """Time of a turn, the best of some runs: what disturbs a run only makes it slower."""
+    program = str(make("cost"))
+    runs = (
+        subprocess.run([program, mode, str(TIMES)], capture_output=True, text=True, check=True)
+        for _ in range(RUNS)
+    )
+    return min(float(run.stdout) for run in runs)
+
+
+def main() -> int:
+    """Print the table."""
+    empty = nanoseconds("empty")
+    times = {mode: max(nanoseconds(mode) - empty, 0.0) for mode in MODES}
+    counted = shutil.which("valgrind") is not None
+    out = [f"{'':28}{'instructions':>13}{'ns':>9}{'x floor':>9}"]
+    for mode, title in MODES.items():
+        count = f"{instructions(mode):.0f}" if counted else "-"
+        out.append(f"{title:28}{count:>13}{times[mode]:>9.2f}{times[mode] / times['clock']:>9.2f}")
+    if not counted:
+        out.append("instructions: valgrind is not installed")
+    out.append(
+        f"code and constants, gcc -Os: minimal {code_and_rodata(['-DUNIOBS_MINIMAL=1'])} bytes (budget 4096), "
+    )
+    out[-1] += f"everything {code_and_rodata([])} bytes (budget 16384)"
+    sys.stdout.write("\n".join(out) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
