@@ -23,6 +23,5 @@ const char *http_reason(int status);
 
 /* Serve one accepted connection until it ends; name is the thread's, for the log. */
 void http_serve(const char *name, int fd);
-void http_init(void);
 
 #endif
