@@ -5,6 +5,7 @@ On a terminal it pauses between scenes and ends at a prompt with a guest running
 through, and fails unless every command ends with the exit code that's expected of it.
 """
 
+import json
 import os
 import shlex
 import shutil
@@ -13,10 +14,12 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import boot
 
@@ -45,6 +48,7 @@ class Scene:
     title: str
     before: Callable[[boot.Guest], None]
     steps: tuple[Step, ...]
+    fresh: bool = False  # on a guest that was booted for it
 
 
 class Failed(Exception):
@@ -60,47 +64,48 @@ class Stage:
     environment: dict[str, str] = field(default_factory=dict)
 
     def play(self, step: Step) -> None:
-        print(f"\n{paint('1', '$ ' + step.command)}", flush=True)
+        command = step.command.replace("{kv}", self.guest.name)
+        print(f"\n{paint('1', '$ ' + command)}", flush=True)
         stop = threading.Event()
         clients = threading.Thread(target=keep_asking, args=(self.guest, stop))
         if step.clients:
             clients.start()
         try:
-            code = self.run(step)
+            code = self.run(command, step.seconds)
         finally:
             stop.set()
             if step.clients:
                 clients.join()
         if code not in step.expect:
             wanted = " or ".join(map(str, step.expect))
-            raise Failed(f"`{step.command}` ended with exit code {code}, not {wanted}")
+            raise Failed(f"`{command}` ended with exit code {code}, not {wanted}")
 
-    def run(self, step: Step) -> int:
-        # In a pipe, the last command's exit code counts, but a failure of uniobs must not hide behind head.
+    def run(self, command: str, seconds: float | None) -> int:
         process = subprocess.Popen(
-            step.command if "|" in step.command else shlex.split(step.command),
-            shell="|" in step.command,
+            ["bash", "-o", "pipefail", "-c", command] if "|" in command else shlex.split(command),
             cwd=self.directory,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stderr=subprocess.STDOUT,
         )
         try:
-            return process.wait(timeout=step.seconds or 60)
+            return process.wait(timeout=seconds or 60)
         except subprocess.TimeoutExpired:
-            if step.seconds is None:
-                raise Failed(f"`{step.command}` did not end") from None
+            if seconds is None:
+                raise Failed(f"`{command}` did not end") from None
+            print("^C", flush=True)
             process.send_signal(signal.SIGINT)
             with suppress(subprocess.TimeoutExpired):
                 return process.wait(timeout=10)
-            raise Failed(f"`{step.command}` did not end on Ctrl-C") from None
+            raise Failed(f"`{command}` did not end on Ctrl-C") from None
         finally:
             if process.poll() is None:
                 process.kill()
                 process.wait()
 
     def shell(self) -> None:
-        print("\nA guest named kv is running. Try: uniobs top -b -n1 kv      exit ends it all.")
+        name = self.guest.name
+        print(f"\nA guest named {name} is running. Try: uniobs top {name}      exit ends it all.")
         stop = threading.Event()
         clients = threading.Thread(target=keep_asking, args=(self.guest, stop))
         clients.start()
@@ -109,6 +114,17 @@ class Stage:
         finally:
             stop.set()
             clients.join()
+
+
+def rows_of(*words: str) -> list[dict[str, Any]]:
+    """The rows that a command answers with."""
+    uniobs = Path(sys.executable).parent / "uniobs"
+    done = subprocess.run([uniobs, *words, "--json"], capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1, 4):
+        raise Failed(f"uniobs {' '.join(words)}: {done.stderr.strip()}")
+    rows = json.loads(done.stdout)["rows"]
+    assert isinstance(rows, list)
+    return rows
 
 
 def paint(code: str, text: str) -> str:
@@ -126,10 +142,16 @@ def requests(guest: boot.Guest) -> None:
 
 
 def deadlock(guest: boot.Guest) -> None:
+    boot.traffic(guest)
     guest.poke("/break/deadlock")
+    deadline = time.monotonic() + 30
+    while not any(row["name"] == "deadlock" for row in rows_of("why", str(guest.pid))):
+        if time.monotonic() > deadline:
+            raise Failed("the guest never deadlocked")
 
 
 def crash(guest: boot.Guest) -> None:
+    boot.traffic(guest)
     guest.poke("/break/null")
     guest.wait_console("@dump end")
 
@@ -144,33 +166,34 @@ SCENES = (
         requests,
         (
             Step("uniobs ls"),
-            Step("uniobs ps -ef kv"),
-            Step("uniobs netstat -tan kv"),
-            Step("uniobs strace -f -T kv", seconds=1.5, clients=True),
-            Step("uniobs tcpdump -n -c 8 kv", clients=True),
-            Step("uniobs why kv"),
+            Step("uniobs ps -ef {kv}"),
+            Step("uniobs netstat -tan {kv}"),
+            Step("uniobs strace -f -T {kv}", (130,), seconds=1.5, clients=True),
+            Step("uniobs tcpdump -n -c 8 {kv}", clients=True),
+            Step("uniobs why {kv}"),
         ),
     ),
     Scene(
         "It hangs: two threads take two locks in opposite order.",
         deadlock,
-        (Step("uniobs ps -ef kv"), Step("uniobs why kv", (FINDING,))),
+        (Step("uniobs ps -ef {kv}"), Step("uniobs why {kv}", (FINDING,))),
     ),
     Scene(
-        "It dies: a null pointer. Take the core, then ask the core.",
+        "It dies: a null pointer, in another guest. Ask why, and take a core.",
         crash,
-        (Step("uniobs why kv", (FINDING,)), Step("uniobs core take kv kv.core")),
+        (Step("uniobs why {kv}", (FINDING,)), Step("uniobs core take {kv} -o {kv}.core")),
+        fresh=True,
     ),
     Scene(
         "It's gone: the machine is off. The same commands answer from the file.",
         vanish,
         (
-            Step("uniobs ps -ef kv.core"),
-            Step("uniobs netstat -tan kv.core"),
-            Step("uniobs bt kv.core", (0, 4)),
-            Step("uniobs strace -T kv.core | tail -n 5"),
-            Step("uniobs dmesg kv.core | tail -n 5"),
-            Step("uniobs why kv.core", (FINDING,)),
+            Step("uniobs ps -ef {kv}.core"),
+            Step("uniobs netstat -tan {kv}.core"),
+            Step("uniobs bt {kv}.core", (0, 4)),
+            Step("uniobs strace -T {kv}.core 2>&1 | tail -n 7"),
+            Step("uniobs dmesg {kv}.core | tail -n 5"),
+            Step("uniobs why {kv}.core", (FINDING,)),
         ),
     ),
 )
@@ -182,10 +205,17 @@ def pause() -> None:
 
 
 def start_guest() -> boot.Guest:
+    name = free_name()
     if shutil.which("qemu-system-x86_64"):
-        return boot.boot(boot.Machine())
+        return boot.boot(boot.Machine(name=name))
     print("No QEMU here: the guest is an ordinary process that carries the same stub.")
-    return boot.boot_hosted("kv")
+    return boot.boot_hosted(name)
+
+
+def free_name() -> str:
+    """kv, or kv2, kv3... when this host has guests of that name already."""
+    taken = {row["name"] for row in rows_of("ls")}
+    return next(name for name in ("kv", *(f"kv{n}" for n in range(2, 1000))) if name not in taken)
 
 
 def main() -> int:
@@ -194,11 +224,13 @@ def main() -> int:
     try:
         with ExitStack() as stack:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="uniobs-demo-")))
-            guest = stack.enter_context(start_guest())
-            stage = Stage(directory, guest, environment)
+            stage = Stage(directory, stack.enter_context(start_guest()), environment)
             for number, scene in enumerate(SCENES, 1):
                 print(f"\n{paint('1;36', f'== {number}. {scene.title}')}", flush=True)
-                scene.before(guest)
+                if scene.fresh:
+                    stage.guest.close()
+                    stage.guest = stack.enter_context(start_guest())
+                scene.before(stage.guest)
                 for step in scene.steps:
                     stage.play(step)
                 pause()
