@@ -2,15 +2,17 @@
 
 import json
 import os
+import random
 import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from tests.support import build
+from tests.support import build, symbolizers
 from tests.support.bare_guest import needs_qemu
 from tests.support.qemu import booted, demo_elf
+from uniobs.image.module import Module
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120), needs_qemu]
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,3 +45,23 @@ def test_every_step_has_gdbs_stack() -> None:
     assert seen["notes"] == []
     assert seen["count"] == sum(steps * rounds for _, steps, rounds in PLACES)
     assert {"interrupt_common", "interrupt", "switch_threads", "schedule"} <= seen["functions"].keys()
+
+
+def test_addresses_of_the_guest_are_llvms() -> None:
+    """Function, file, line and inlining of thousands of addresses of the guest's image."""
+    build.need("llvm-symbolizer")
+    module = Module.load(demo_elf())
+    rng = random.Random(11)
+    functions = [f for f in module.elf.symbols.functions() if f[1]]
+    addresses = [rng.randrange(start, start + size) for start, size, _ in rng.choices(functions, k=4000)]
+    theirs = symbolizers.llvm(demo_elf(), addresses)
+    wrong = []
+    for address, expected in zip(addresses, theirs, strict=True):
+        frames = [
+            (f.function, os.path.normpath(f.file) if f.file else None, f.line)
+            for f in module.symbolise(address)
+        ]
+        if frames != [((row[0] or "").split(".")[0], *row[1:]) for row in expected]:  # without .cold, .part.0
+            wrong.append((hex(address), frames, expected))
+    assert not wrong
+    assert not module.notes

@@ -106,3 +106,34 @@ def test_a_strangers_debug_file_is_refused(tmp_path: Path) -> None:
     assert Module.load(path).debug is None
     with pytest.raises(ImageMismatch, match="build-id"):
         Module.load(path, debug=other)
+
+
+def test_split_debug_information_is_said_not_guessed(tmp_path: Path) -> None:
+    sources = [SOURCES / "calls.c", SOURCES / "shapes.c"]
+    path = build.compile_c(tmp_path, "program", sources, "-O2", "-g", "-gsplit-dwarf")
+    module = Module.load(path)
+    frames = module.symbolise((module.symbol("mix") or (0, 0))[0])
+    assert [(f.function, f.inlined) for f in frames] == [("mix", False)]
+    assert len(module.notes) == 1
+    assert "inlined calls are missing" in module.notes[0]
+
+
+def test_cpp(tmp_path: Path) -> None:
+    """Methods, templates, lambdas, functions of local classes: names as DWARF gives them, chains as llvm's."""
+    build.need("llvm-symbolizer")
+    path = build.compile_c(tmp_path, "program", [SOURCES / "store.cc"], "-O2", "-g", compiler="g++")
+    module = Module.load(path)
+    known = [f for f in module.elf.symbols.functions() if f[1]]
+    functions = [f for f in known if module.symbolise(f[0])[-1].line]
+    rng = random.Random(7)
+    addresses = [rng.randrange(start, start + size) for start, size, _ in functions for _ in range(40)]
+    mine = answers(module, addresses)
+    theirs = symbolizers.llvm(path, addresses)
+    wrong = [
+        (hex(address), a, b)
+        for address, a, b in zip(addresses, mine, theirs, strict=True)
+        if [row[1:] for row in a] != [row[1:] for row in b]
+    ]
+    assert not wrong
+    assert len(addresses) > 200
+    assert any(len(row) > 4 for row in mine)

@@ -108,9 +108,9 @@ class Module:
         """Whether the function around ``pc`` was found to differ in memory from the image."""
         return self.proof is not None and self.proof.differs(pc)
 
-    def _complain(self, error: BadFormat) -> None:
-        if str(error) not in self.notes and len(self.notes) < 16:
-            self.notes.append(str(error))
+    def _complain(self, note: str) -> None:
+        if note not in self.notes and len(self.notes) < 16:
+            self.notes.append(note)
 
     def function(self, pc: int) -> tuple[str, int, int] | None:
         """(name, start, size in bytes) of the function around ``pc``; by its symbol, else by DWARF."""
@@ -124,7 +124,7 @@ class Module:
         try:
             found = self.dwarf.function(address) if self.dwarf else None
         except BadFormat as error:
-            self._complain(error)
+            self._complain(str(error))
             return None
         if found is None or found[0] is None:
             return None
@@ -152,7 +152,9 @@ class Module:
             try:
                 frames = [SourceFrame(*location) for location in self.dwarf.locate(address)]
             except BadFormat as error:
-                self._complain(error)
+                self._complain(str(error))
+            if self.dwarf.note:
+                self._complain(self.dwarf.note)
         if frames and frames[-1].function:
             return frames
         named = self.function(address + self.bias)
@@ -165,8 +167,8 @@ class Module:
     def cfi(self, pc: int) -> "Rules | None":
         """How to undo the frame at ``pc`` (its start and end are link addresses); None when no table says."""
         rules = self._call_frames.find(pc - self.bias)
-        if self._call_frames.problem and len(self.notes) < 16 and self._call_frames.problem not in self.notes:
-            self.notes.append(self._call_frames.problem)
+        if self._call_frames.problem:
+            self._complain(self._call_frames.problem)
         return rules
 
     def symbol(self, name: str) -> tuple[int, int] | None:

@@ -61,6 +61,7 @@ class Dwarf:
         self._sections = _Sections(elf)
         self._indexes: dict[int, _UnitIndex] = {}
         self._lines: dict[int, LineTable] = {}
+        self.note: str | None = None  # what it leaves out
         self._names: dict[int, str | None] = {}
         self._used: dict[int, Unit] = {}  # by offset; every unit is there once, whoever asked first
 
@@ -188,6 +189,10 @@ class Dwarf:
         file, line = (table.find(address) if table else None) or (None, None)
         found = self._function(unit, address)
         if found is None:
+            if unit.is_split:
+                self.note = (
+                    f"{self.elf.path}: debug information in .dwo files isn't read: inlined calls are missing"
+                )
             return [Location(None, file, line, False)]
         index, function = found
         calls = index.calls.get(function.at)

@@ -30,6 +30,7 @@ class LineTable:
         self._lines: list[int] = []
         self._directories: list[str] = []
         self._names: list[tuple[str, int]] = []
+        self._paths: dict[int, str | None] = {}
         self._first_file = 1
         sequences: list[tuple[int, int, int, int]] = []  # low, high, first row, end row
         with guard(f"{elf.path}: the line table at {offset:#x}"):
@@ -220,6 +221,11 @@ class LineTable:
 
     def file(self, number: int) -> str | None:
         """The path of a file number as the compiler gave it, made absolute by the unit's directory."""
+        if number not in self._paths:
+            self._paths[number] = self._path(number)
+        return self._paths[number]
+
+    def _path(self, number: int) -> str | None:
         index = number - self._first_file
         if not 0 <= index < len(self._names):
             return None

@@ -23,7 +23,7 @@ AT_SIBLING, AT_NAME, AT_STMT_LIST, AT_LOW_PC, AT_HIGH_PC, AT_LANGUAGE, AT_COMP_D
 AT_ABSTRACT_ORIGIN, AT_SPECIFICATION, AT_RANGES, AT_CALL_FILE, AT_CALL_LINE = 0x31, 0x47, 0x55, 0x58, 0x59
 AT_LINKAGE_NAME, AT_STR_OFFSETS_BASE, AT_ADDR_BASE, AT_RNGLISTS_BASE = 0x6E, 0x72, 0x73, 0x74
 AT_GNU_RANGES_BASE, AT_GNU_ADDR_BASE = 0x2132, 0x2133
-TAG_COMPILE_UNIT, TAG_PARTIAL_UNIT, TAG_SKELETON_UNIT = 0x11, 0x3C, 0x4A
+AT_DWO_NAMES: Final = (0x76, 0x2130)  # DWARF 5's, GNU's
 _UT_TYPE, _UT_SKELETON, _UT_SPLIT_COMPILE, _UT_SPLIT_TYPE = 2, 4, 5, 6
 _C_LANGUAGES: Final = frozenset({0x01, 0x02, 0x0C, 0x1D, 0x2C, 0x8001})  # C89 C C99 C11 C17, assembly
 
@@ -186,6 +186,11 @@ class Unit:
     def line_offset(self) -> int | None:
         found = self.root.get(AT_STMT_LIST)
         return found[1] if found and isinstance(found[1], int) else None
+
+    @property
+    def is_split(self) -> bool:
+        """Its entries are in a .dwo file; here are only its lines."""
+        return any(name in self.root for name in AT_DWO_NAMES)
 
     @cached_property
     def low_pc(self) -> int:
