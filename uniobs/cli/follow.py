@@ -60,9 +60,11 @@ def _loop(
     while True:
         gone = None if history and not target.live else _ended(target)
         try:
+            if not history:
+                target.refresh()
             items = [*follow.poll(), *(follow.flush() if gone is not None or history else ())]
         except TargetGone:
-            items, gone = [*follow.flush()], "its process is gone"
+            items, gone = [*follow.flush()], _how_it_went(target)
         done = _emit(out, target, stream, items, count)
         if items:
             last_item = time.monotonic()
@@ -78,7 +80,6 @@ def _loop(
             )
             last_item = time.monotonic()
         time.sleep(INTERVAL_S)
-        target.refresh()
 
 
 def _emit(out: Output, target: Any, stream: Stream, items: list[Any], count: int | None) -> bool:
@@ -120,6 +121,14 @@ def _close(out: Output, target: Any, stream: Stream) -> None:
         for line in stream.close():
             out.line(line)
     out.flush()
+
+
+def _how_it_went(target: Any) -> str:
+    try:
+        reason = str(target.status(watch=0).reason)
+    except UniobsError:
+        reason = ""
+    return reason or "gone"
 
 
 def _ended(target: Any) -> str | None:

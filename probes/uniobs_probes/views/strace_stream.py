@@ -1,9 +1,10 @@
 """strace as a stream: the formatter fed with a target's names and descriptors."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
-from uniobs.errors import NotOffered
+from uniobs.errors import NotOffered, UniobsError
 from uniobs.model.guest import Event
 from uniobs.model.view import Follow
 from uniobs_probes.views._facts import ask
@@ -70,12 +71,14 @@ class StraceStream:
         self._learn(items)
         self._formatter.names = self._names
         if self._descriptors:
-            self._formatter.sockets = ask(self._target, "sockets")
+            with suppress(UniobsError):
+                self._formatter.sockets = ask(self._target, "sockets")
         return self._formatter.feed(items)
 
     def _learn(self, items: Sequence[Event]) -> None:
         if any(event.tid not in self._names for event in items):
-            self._names |= {t.tid: t.name for t in ask(self._target, "threads") if t.name}
+            with suppress(UniobsError):  # it may have died since: a number says who, too
+                self._names |= {t.tid: t.name for t in ask(self._target, "threads") if t.name}
 
     def feed_json(self, items: Sequence[Event]) -> list[dict[str, Any]]:
         """One object a call that returned; those that didn't come from close_json()."""
