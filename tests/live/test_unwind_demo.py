@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -19,18 +20,21 @@ ROOT = Path(__file__).resolve().parents[2]
 PLACES = [("interrupt_common", 45, 2), ("switch_threads", 60, 3), ("schedule", 40, 2)]
 
 
-def test_every_step_has_gdbs_stack() -> None:
+def test_every_step_has_gdbs_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build.need("gdb")
+    image = tmp_path / "demo.elf"  # a copy: nobody rebuilds it meanwhile
+    shutil.copy(demo_elf(), image)
+    monkeypatch.setenv("UNIOBS_DEMO_ELF", str(image))
     with tempfile.TemporaryDirectory(prefix="uniobs-") as folder:
         socket, answer = Path(folder) / "gdb", Path(folder) / "answer"
         extra = ("-chardev", f"socket,path={socket},server=on,wait=off,id=gdb0", "-gdb", "chardev:gdb0")
         with booted("microvm", extra=extra) as guest:
             guest.wait_console("listening on port 80")
-            orders: dict[str, object] = {"root": str(ROOT), "socket": str(socket), "elf": str(demo_elf())}
+            orders: dict[str, object] = {"root": str(ROOT), "socket": str(socket), "elf": str(image)}
             orders |= {"answer": str(answer), "places": PLACES}
             script = ROOT / "tests" / "support" / "gdbsteps.py"
             done = subprocess.run(
-                ["gdb", "-q", "-nx", "-batch", "-x", str(script), str(demo_elf())],
+                ["gdb", "-q", "-nx", "-batch", "-x", str(script), str(image)],
                 env=os.environ | {"UNIOBS_STEPS": json.dumps(orders)},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,

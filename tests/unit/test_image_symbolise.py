@@ -119,7 +119,7 @@ def test_split_debug_information_is_said_not_guessed(tmp_path: Path) -> None:
 
 
 def test_cpp(tmp_path: Path) -> None:
-    """Methods, templates, lambdas, functions of local classes: names as DWARF gives them, chains as llvm's."""
+    """Methods, templates, lambdas, functions of local classes: chains as llvm gives them."""
     build.need("llvm-symbolizer")
     path = build.compile_c(tmp_path, "program", [SOURCES / "store.cc"], "-O2", "-g", compiler="g++")
     module = Module.load(path)

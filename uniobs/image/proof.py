@@ -140,6 +140,7 @@ def prove(elf: Elf, bias: int, space: "AddressSpace") -> Proof:
             start = address & ~15
             functions[start + bias] = (start + bias, 16, f"{start + bias:#x}")
     differing = tuple(functions[start] for start in sorted(functions))
+    named = sum(1 for start, _, name in differing if name != f"{start:#x}")
     total = len(elf.symbols.functions())
     held = comparison.compared + comparison.missing
     limit = max(_FEW, total * comparison.compared // max(held, 1) // _SHARE)
@@ -151,7 +152,7 @@ def prove(elf: Elf, bias: int, space: "AddressSpace") -> Proof:
         )
         raise ImageMismatch(
             f"{elf.path} is not the image in memory: its text differs at {where:#x}, first in {first}"
-            f" ({len(differing)} of {total} functions differ)"
+            f" ({named} of {total} functions differ)"
         )
     if build_id is False and not comparison.compared:
         raise ImageMismatch(f"{elf.path} is not the image in memory: another build-id is there")
