@@ -1,24 +1,26 @@
 """A guest of a few hundred bytes, assembled and booted at test time, that carries a region made here."""
 
-import os
 import shutil
-import signal
 import subprocess
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from uniobs.errors import TargetError
 from uniobs.region import _abi
+from uniobs.target import open_target, qmp
 
 HERE = Path(__file__).resolve().parent
 QEMU = "qemu-system-x86_64"
 LOAD = 0x100000
 REGION = 0x400000
+MARK = 0x1122334455667788  # in r15 from long mode on
+HIGH_MARK = 0x4242424242424242  # at 4 GiB, when built with HIGH_MARK
 
 needs_qemu = pytest.mark.skipif(
     not shutil.which(QEMU) or not shutil.which("gcc"), reason="needs QEMU and gcc"
@@ -97,25 +99,28 @@ def boot(
         _wait_for_region(process.pid)
         yield Booted(process.pid, name, socket, elf, process)
     finally:
-        os.kill(process.pid, signal.SIGKILL) if process.poll() is None else None
+        process.kill()
         process.wait()
 
 
 def _wait_for_region(pid: int) -> None:
-    from uniobs.errors import TargetError
-    from uniobs.target import open_target
-
+    """Until the loader put the guest's image into its RAM."""
     end = time.monotonic() + 15
     while time.monotonic() < end:
-        try:
-            target = open_target(str(pid))
-        except TargetError:
-            time.sleep(0.05)
-            continue
-        try:
+        with suppress(TargetError), closing(open_target(str(pid))) as target:
             if target.region is not None:
                 return
-        finally:
-            target.close()
         time.sleep(0.05)
     raise AssertionError("the bare guest didn't come up")
+
+
+def wait_until_halted(guest: Booted) -> None:
+    """Until it runs in long mode and halts."""
+    end = time.monotonic() + 15
+    while time.monotonic() < end:
+        with suppress(TargetError), qmp.opened(guest.qmp) as monitor:
+            values = monitor.registers()[0].values
+            if values.get("halted") and values.get("r15") == MARK:
+                return
+        time.sleep(0.05)
+    raise AssertionError("the bare guest didn't come to its hlt")
