@@ -5,12 +5,13 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from ipaddress import IPv4Address
 
 import pytest
 
-from boot import Guest
+from boot import Guest, free_port
 from tests.support.bare_guest import needs_qemu
 from tests.support.qemu import MACHINES, RawRegion, booted, dumped
 from uniobs.channel.frames import Message as Frame
@@ -180,6 +181,55 @@ def test_many_clients_leave_nothing_behind(guest: Guest) -> None:
     assert after.heap().failures == 0
     for table in ("socket", "lock", "thread", "string"):
         assert getattr(after.live, f"{table}_overflow") == 0, table
+
+
+def rows_when(guest: Guest, holds: Callable[[list[_abi.Socket]], bool]) -> list[_abi.Socket]:
+    """The socket rows at a moment when they are like this."""
+    while True:
+        rows = sockets(stopped(guest))
+        if holds(rows):
+            return rows
+        assert guest.process.poll() is None
+        time.sleep(0.02)
+
+
+def served(rows: list[_abi.Socket]) -> list[_abi.Socket]:
+    return [row for row in rows if row.state == _abi.TCP_ESTABLISHED]
+
+
+def are_served(count: int, rows: list[_abi.Socket]) -> bool:
+    return len(served(rows)) == count
+
+
+def test_backlog(guest: Guest) -> None:
+    """Four workers, six clients: two wait, without a descriptor, and the listener says so."""
+    rows_when(guest, lambda rows: not served(rows))
+    clients = []
+    try:
+        for count in range(1, 7):
+            clients.append(socket.create_connection(("127.0.0.1", guest.port), timeout=30))
+            rows_when(guest, partial(are_served, count))
+        rows = rows_when(guest, lambda rows: sum(row.fd >= 3 for row in served(rows)) == 4)
+        (listener,) = (row for row in rows if row.state == _abi.TCP_LISTEN)
+        assert (listener.lport, listener.backlog, listener.backlog_max) == (80, 2, 16)
+        assert len({row.owner_tid for row in served(rows) if row.fd >= 3}) == 4
+    finally:
+        for connection in clients:
+            connection.close()
+    guest.wait_ready()
+
+
+def test_udp_echo(guest: Guest) -> None:
+    port = free_port()
+    guest.qmp("human-monitor-command", **{"command-line": f"hostfwd_add udp:127.0.0.1:{port}-:7"})
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(30)
+        for size in (1, 1000, 1472):
+            client.sendto(b"x" * size, ("127.0.0.1", port))
+            assert client.recv(2000) == b"x" * size
+    (row,) = (row for row in sockets(stopped(guest)) if row.kind == _abi.FD_KIND_UDP)
+    assert (row.lport, row.state, row.rx_bytes, row.tx_bytes) == (7, _abi.TCP_CLOSE, 2473, 2473)
+    assert (row.recvq, row.sendq) == (0, 0)
 
 
 SOCKET_KEYS = (

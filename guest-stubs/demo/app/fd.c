@@ -22,6 +22,8 @@ static void owner_of(const struct netconn *conn, struct net_owner *out)
 			continue;
 		out->fd = fd;
 		out->tid = d->owner;
+		out->read = d->read;
+		out->written = d->written;
 		out->unread = d->unread ? d->unread->tot_len - d->unread_at : 0;
 		break;
 	}

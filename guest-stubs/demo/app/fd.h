@@ -19,7 +19,7 @@ struct descriptor {
 	struct file *file;
 	uint32_t position;
 	int flags;
-	uint64_t read, written;       /* files: bytes, for the row */
+	uint64_t read, written;       /* bytes of files and datagrams, for the row */
 	uint64_t opened;
 	uniobs_socket_t *row;         /* files only: connections' rows are lwIP's side's */
 	char path[48];

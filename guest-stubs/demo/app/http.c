@@ -4,7 +4,7 @@
 #include "syscalls.h"
 #include "../net/net.h"
 
-#define IDLE_MS 3000       /* how long a client may say nothing */
+#define IDLE_MS 5000       /* how long a client may say nothing */
 #define SEND_MS 10000
 #define HEAD_MS 10000      /* how long a head may take to come */
 #define REQUESTS_MAX 1000u /* of one connection */

@@ -94,6 +94,7 @@ static int64_t receive_from(struct descriptor *d, int fd, void *buf, size_t len,
 	addr->addr = netbuf_fromaddr(packet)->addr;
 	addr->port = netbuf_fromport(packet);
 	netbuf_delete(packet);
+	d->read += n;
 	return n;
 }
 
@@ -129,9 +130,13 @@ static int64_t transmit_to(struct descriptor *d, int fd, const void *buf, size_t
 	if (!packet)
 		return -ENOBUFS;
 	if (netbuf_ref(packet, buf, (u16_t)len) == ERR_OK) {
+		/* counted first, as the message to lwIP is what has the row written */
+		d->written += len;
 		waiting(UNIOBS_WAIT_SEND, d, fd);
 		err = netconn_sendto(d->conn, packet, &ip, addr->port);
 		thread_clear_wait();
+		if (err != ERR_OK)
+			d->written -= len;
 	}
 	netbuf_delete(packet);
 	return err == ERR_OK ? (int64_t)len : failure(err);

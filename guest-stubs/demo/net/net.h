@@ -8,8 +8,8 @@ struct netconn;
 struct uniobs_socket;
 
 /* Who holds a connection: the system-call layer knows. fd -1 = no descriptor. unread: bytes it took from
- * lwIP that the program hasn't read yet. */
-struct net_owner { int fd; uint32_t tid; uint32_t unread; };
+ * lwIP that the program hasn't read yet. read, written: bytes of datagrams, which lwIP doesn't count. */
+struct net_owner { int fd; uint32_t tid; uint32_t unread; uint64_t read, written; };
 extern void (*net_owner_of)(const struct netconn *conn, struct net_owner *out);
 
 /* Start lwIP and the interface; returns when packets flow, false when there is no card. */

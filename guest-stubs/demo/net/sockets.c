@@ -40,7 +40,7 @@ static const uint8_t states[] = {
 
 static void owner(struct uniobs_socket *out, const struct netconn *conn, const void *pcb)
 {
-	struct net_owner o = { -1, 0, 0 };
+	struct net_owner o = { .fd = -1 };
 
 	out->fd = -1;
 	/* a connection that wasn't accepted yet still points to its listener's netconn */
@@ -49,6 +49,8 @@ static void owner(struct uniobs_socket *out, const struct netconn *conn, const v
 	net_owner_of(conn, &o);
 	out->fd = o.fd;
 	out->owner_tid = o.tid;
+	out->rx_bytes = o.read;
+	out->tx_bytes = o.written;
 	out->recvq = (conn->recv_avail > 0 ? (uint32_t)conn->recv_avail : 0) + o.unread;
 }
 
