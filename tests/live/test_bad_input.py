@@ -94,8 +94,7 @@ def test_a_process_that_is_no_vmm() -> None:
 
 @needs_root
 def test_somebody_elses_vmm(parked: boot.Guest) -> None:
-    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all")
-    assert UNIOBS.startswith(str(Path(sys.prefix)))
+    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all")
     can = subprocess.run([*nobody, UNIOBS, "--version"], capture_output=True, check=False)
     if can.returncode:
         pytest.skip("another user can't run this Python environment")
@@ -117,36 +116,49 @@ def test_a_core_cut_anywhere(core: Path, tmp_path: Path) -> None:
     for cut in sorted(cuts, reverse=True):
         os.truncate(short, cut)
         ran = uniobs("ps", "--json", short, expect=(0, 3, 4, 5))
-        if ran.code in (3, 5):
-            ran.one_line()
+        lines = ran.err.splitlines()
+        assert len(lines) <= 2 and all(line.startswith("uniobs: ") for line in lines), ran.describe()
+        assert lines or cut == size - 1, ran.describe()
         if ran.out:
             for row in ran.rows:
                 mine = whole[row["tid"]]
-                assert all(value in (mine[key], None, "-", "?") for key, value in row.items()), (cut, row, mine)
+                for key, value in row.items():
+                    assert value in (mine[key], None, "-", "?"), (cut, key, value, mine)
         uniobs("why", short, expect=(0, 1, 3, 4, 5))
 
 
 def test_an_image_that_is_another_one(parked: boot.Guest, core: Path, tmp_path: Path) -> None:
-    wrong = tmp_path / "demo.elf"
-    data = bytearray(demo_elf().read_bytes())
-    at = data.index(b"\x00\x00\x00", 0x3000)  # somewhere; then a byte of the code itself
-    data[at] ^= 0
-    text = section_offset(demo_elf(), ".text")
-    for n in range(0x100, 0x200):
-        data[text + n] ^= 0x55
-    wrong.write_bytes(data)
+    """The same sources built otherwise, the same file with its code garbled, another program, no image."""
+    make = ["make", "-s", "-C", str(boot.HERE), f"BUILD={tmp_path / 'build'}", "FRAME_POINTERS=1"]
+    subprocess.run(make, check=True, capture_output=True)
+    garbled = tmp_path / "demo.elf"
+    garbled.write_bytes(xored(demo_elf(), 0, 1 << 30, step=16))
     for target in (parked.pid, core):
-        for words in (("bt",), ("why",)):
-            uniobs(*words, "--image", wrong, target, expect=7).one_line()
-    uniobs("bt", "--image", "/bin/true", parked.pid, expect=7).one_line()
+        for wrong in (tmp_path / "build" / "demo.elf", garbled, Path("/bin/true")):
+            for words in (("bt",), ("why",)):
+                uniobs(*words, "--image", wrong, target, expect=7).one_line()
     uniobs("bt", "--image", "/etc/passwd", parked.pid, expect=(2, 3)).one_line()
 
 
-def section_offset(elf: Path, name: str) -> int:
+def test_an_image_that_differs_in_one_function(parked: boot.Guest, tmp_path: Path) -> None:
+    """Patched code is no other image, but it's said which functions aren't proven."""
+    patched = tmp_path / "demo.elf"
+    patched.write_bytes(xored(demo_elf(), 0x100, 0x110))
+    ran = uniobs("bt", "--image", patched, parked.pid, expect=(0, 4))
+    assert "differ" in ran.err, ran.describe()
+
+
+def xored(elf: Path, start: int, end: int, step: int = 1) -> bytes:
+    """The file with bytes of its code changed, from start to end of .text."""
     from elftools.elf.elffile import ELFFile
 
     with elf.open("rb") as file:
-        return int(ELFFile(file).get_section_by_name(name)["sh_offset"])
+        text = ELFFile(file).get_section_by_name(".text")
+        offset, size = int(text["sh_offset"]), int(text["sh_size"])
+    data = bytearray(elf.read_bytes())
+    for at in range(offset + start, offset + min(end, size), step):
+        data[at] ^= 0x55
+    return bytes(data)
 
 
 def test_a_region_with_garbled_bytes(parked: boot.Guest, tmp_path: Path) -> None:
@@ -177,14 +189,6 @@ def test_a_region_with_garbled_bytes(parked: boot.Guest, tmp_path: Path) -> None
 def test_the_guest_dies_between_two_reads() -> None:
     with boot.boot(boot.Machine(elf=demo_elf())) as guest:
         boot.traffic(guest)
-        for words in (("strace",), ("tcpdump",), ("dmesg", "-w"), ("top", "-d", "0.2"), ("vmstat", "1")):
-            with subprocess.Popen(
-                [UNIOBS, *words[:1], str(guest.pid), *words[1:]], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-            ) as process:
-                time.sleep(0.7)
-                process.terminate()
-                _, err = process.communicate(timeout=20)
-                assert b"Traceback" not in err, err
         followers = [
             subprocess.Popen([UNIOBS, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             for words in (
@@ -207,7 +211,6 @@ def test_a_full_disk(parked: boot.Guest) -> None:
     for words in (
         ("tcpdump", "--last", "-w", "/dev/full"),
         ("strace", "--last", "-o", "/dev/full"),
-        ("core", "take", "-o", "/dev/full"),
     ):
         ran = uniobs(*words, parked.pid, expect=3)
         errors = [line for line in ran.err.splitlines() if line.startswith("uniobs: ")]
