@@ -1,30 +1,8 @@
-/* sockets.c - lwIP's connections as rows of the region's socket table.
- *
- * describe() says everything about one control block from lwIP's own structures; sockets_sync() writes
- * what changed into the region and sockets_dump() prints the same on the console. */
-#include "net.h"
-
-#include <lwip/api.h>
-#include <lwip/priv/tcp_priv.h>
-#include <lwip/udp.h>
+/* sockets.c - lwIP's connections as rows of the region's socket table: what changed is written after each message. */
+#include "sockets.h"
 
 #define TRACKS 64u
 #define LIST_BOUND 128u
-
-/* What we remember of a connection, since lwIP keeps no totals. */
-struct track {
-	const void *pcb;             /* NULL = unused */
-	uniobs_socket_t *row;
-	struct uniobs_socket shown;
-	bool seen;
-	uint64_t opened, rx, tx;
-	uint32_t rcv_nxt, lastack;   /* at the last look */
-	uint32_t retransmits, rtt_us;
-	uint8_t nrtx;
-	bool timing;                 /* a segment's round trip is being measured */
-	uint32_t timed_seq;
-	uint64_t timed_since;
-};
 
 static struct track tracks[TRACKS];
 
@@ -65,7 +43,7 @@ static void describe_common(struct uniobs_socket *out, uint8_t kind, const void 
 	out->lport = port;
 }
 
-static void describe_listener(struct uniobs_socket *out, const struct tcp_pcb_listen *pcb)
+void describe_listener(struct uniobs_socket *out, const struct tcp_pcb_listen *pcb)
 {
 	const struct netconn *conn = pcb->callback_arg;
 
@@ -77,7 +55,7 @@ static void describe_listener(struct uniobs_socket *out, const struct tcp_pcb_li
 		out->backlog = (uint16_t)sys_mbox_fill(&conn->acceptmbox);
 }
 
-static void describe_tcp(struct uniobs_socket *out, const struct tcp_pcb *pcb, const struct track *t)
+void describe_tcp(struct uniobs_socket *out, const struct tcp_pcb *pcb, const struct track *t)
 {
 	bool peer_closed = pcb->state == CLOSE_WAIT || pcb->state == LAST_ACK || pcb->state == CLOSING || pcb->state == TIME_WAIT;
 	bool close_acked = pcb->state == FIN_WAIT_2 || pcb->state == TIME_WAIT;
@@ -100,7 +78,7 @@ static void describe_tcp(struct uniobs_socket *out, const struct tcp_pcb *pcb, c
 	out->opened = t->opened;
 }
 
-static void describe_udp(struct uniobs_socket *out, const struct udp_pcb *pcb)
+void describe_udp(struct uniobs_socket *out, const struct udp_pcb *pcb)
 {
 	describe_common(out, UNIOBS_FD_KIND_UDP, pcb, &pcb->local_ip, pcb->local_port);
 	out->state = pcb->flags & UDP_FLAGS_CONNECTED ? UNIOBS_TCP_ESTABLISHED : UNIOBS_TCP_CLOSE;
@@ -109,7 +87,7 @@ static void describe_udp(struct uniobs_socket *out, const struct udp_pcb *pcb)
 	owner(out, pcb->recv_arg, pcb);
 }
 
-static struct track *find(const void *pcb)
+struct track *track_find(const void *pcb)
 {
 	unsigned i;
 
@@ -128,7 +106,7 @@ static void forget(struct track *t)
 /* The track of this control block; a new one when its memory now holds another connection. */
 static struct track *track(const void *pcb, uint8_t kind, uint16_t lport, uint16_t rport, uint32_t raddr)
 {
-	struct track *t = find(pcb);
+	struct track *t = track_find(pcb);
 	uint32_t was;
 
 	if (t) {
@@ -140,7 +118,7 @@ static struct track *track(const void *pcb, uint8_t kind, uint16_t lport, uint16
 		}
 		forget(t);
 	} else {
-		t = find(NULL);
+		t = track_find(NULL);
 		if (!t)
 			return NULL;
 	}
@@ -232,14 +210,8 @@ static void sync_udp(const struct udp_pcb *pcb)
 	publish(t, &now);
 }
 
-struct visitor {
-	void (*tcp)(const struct tcp_pcb *);
-	void (*listener)(const struct tcp_pcb_listen *);
-	void (*udp)(const struct udp_pcb *);
-};
-
 /* Bounded, as it also runs when a crash may have left a list in pieces. */
-static void visit(const struct visitor *v)
+void sockets_visit(const struct visitor *v)
 {
 	const struct tcp_pcb *lists[] = { tcp_active_pcbs, tcp_tw_pcbs, tcp_bound_pcbs };
 	const struct tcp_pcb_listen *l;
@@ -265,80 +237,8 @@ void sockets_sync(void)
 
 	for (i = 0; i < TRACKS; i++)
 		tracks[i].seen = false;
-	visit(&v);
+	sockets_visit(&v);
 	for (i = 0; i < TRACKS; i++)
 		if (tracks[i].pcb && !tracks[i].seen)
 			forget(&tracks[i]);
-}
-
-void socket_print(const struct uniobs_socket *s)
-{
-	static const char *const kinds[] = { "free", "tcp", "udp", "raw", "file" };
-	static const char *const names[] = {
-		"NONE", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT",
-		"LAST_ACK", "LISTEN", "CLOSING",
-	};
-	char text[16];
-
-	dump_begin("socket");
-	dump_str("kind", kinds[s->kind]);
-	dump_hex("id", s->id);
-	dump_str("state", names[s->state]);
-	dump_i64("fd", s->fd);
-	dump_u64("owner_tid", s->owner_tid);
-	ksnprintf(text, sizeof(text), "%u.%u.%u.%u", s->laddr[0], s->laddr[1], s->laddr[2], s->laddr[3]);
-	dump_str("laddr", text);
-	dump_u64("lport", s->lport);
-	ksnprintf(text, sizeof(text), "%u.%u.%u.%u", s->raddr[0], s->raddr[1], s->raddr[2], s->raddr[3]);
-	dump_str("raddr", text);
-	dump_u64("rport", s->rport);
-	dump_u64("backlog", s->backlog);
-	dump_u64("backlog_max", s->backlog_max);
-	dump_u64("recvq", s->recvq);
-	dump_u64("sendq", s->sendq);
-	dump_u64("rx_bytes", s->rx_bytes);
-	dump_u64("tx_bytes", s->tx_bytes);
-	dump_u64("opened", s->opened);
-	dump_u64("retransmits", s->retransmits);
-	dump_u64("cwnd", s->cwnd);
-	dump_u64("rtt_us", s->rtt_us);
-	dump_u64("mss", s->mss);
-	if (s->path[0])
-		dump_str("path", (const char *)s->path);
-	dump_end();
-}
-
-static void dump_tcp(const struct tcp_pcb *pcb)
-{
-	struct uniobs_socket s;
-
-	describe_tcp(&s, pcb, find(pcb));
-	socket_print(&s);
-}
-
-static void dump_listener(const struct tcp_pcb_listen *pcb)
-{
-	struct uniobs_socket s;
-	const struct track *t = find(pcb);
-
-	describe_listener(&s, pcb);
-	s.opened = t ? t->opened : 0;
-	socket_print(&s);
-}
-
-static void dump_udp(const struct udp_pcb *pcb)
-{
-	struct uniobs_socket s;
-	const struct track *t = find(pcb);
-
-	describe_udp(&s, pcb);
-	s.opened = t ? t->opened : 0;
-	socket_print(&s);
-}
-
-void sockets_dump(void)
-{
-	static const struct visitor v = { dump_tcp, dump_listener, dump_udp };
-
-	visit(&v);
 }
