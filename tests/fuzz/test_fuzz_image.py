@@ -8,6 +8,7 @@ import pytest
 from tests.support import build
 from tests.support.flatspace import FlatSpace
 from uniobs.errors import UniobsError
+from uniobs.image.calls import follows_call
 from uniobs.image.module import Module
 from uniobs.image.unwind import unwind
 
@@ -107,3 +108,38 @@ def test_not_elf_at_all(tmp_path: Path) -> None:
         Module.load(tmp_path / "missing")
     with pytest.raises(UniobsError):
         Module.load(tmp_path)
+
+
+def test_stacks_of_garbage(tmp_path: Path) -> None:
+    """Memory full of return addresses, frame pointers and nonsense: a bounded walk, each frame in order."""
+    path = build.compile_c(tmp_path, "threads", [SOURCES / "threads.c"], "-O2", "-g", "-pthread")
+    module = Module.load(path)
+    code = [
+        address
+        for start, size, _ in module.elf.symbols.functions()
+        for address in range(start, start + size)
+        if follows_call(module, address)
+    ]
+    bare = Module.load(path)
+    bare.cfi = lambda pc: None  # type: ignore[method-assign]
+    rng = random.Random(SEED)
+    for number in range(400):
+        size = rng.choice((64, 512, 4096, 65536))
+        choices = [
+            *rng.sample(code, 8),
+            0,
+            STACK + 8 * rng.randrange(size // 8),
+            rng.getrandbits(64),
+            1 << 47,
+        ]
+        words = b"".join(word.to_bytes(8, "little") for word in rng.choices(choices, k=size // 8))
+        registers = {name: rng.choice(choices) for name in ("rip", "rbp", "rbx", "r10", "r12")}
+        registers["rsp"] = STACK + 8 * rng.randrange(8)
+        bounds = (STACK, STACK + size) if rng.random() < 0.5 else None
+        use = module if number % 2 else bare
+        frames, note = unwind([use], FlatSpace({STACK: words}), registers, limit=64, stack=bounds)
+        assert 1 <= len(frames) <= 80
+        assert note is None or "\n" not in note
+        assert [f.level for f in frames] == sorted(f.level for f in frames)
+        guessed = [f.trust == "scan" for f in frames]
+        assert guessed == sorted(guessed)  # once searched, never trusted again

@@ -23,6 +23,7 @@ _SAVED: Final = (3, 6, 12, 13, 14, 15)  # callee-saved: unchanged unless the tab
 _MASK: Final = (1 << 64) - 1
 _REACH: Final = 8 << 20  # the furthest a frame pointer may be from rsp when the stack's bounds aren't known
 _TOP: Final = 512  # bytes that may lie above the outermost frame
+_SCANS: Final = 256  # in one walk
 _SCANNED: Final = 1 << 15  # bytes of stack that one scan looks at
 
 
@@ -67,7 +68,9 @@ class Stepper:
         self._stack = stack
         self._scanned = False
         self.note: str | None = None  # what qualifies the frames found so far
-        self._known: dict[int, bool | None] = {}
+        self._known: dict[int, bool | None] = {}  # of code addresses alone: what memory holds is no bound
+        self._sure: dict[int, bool] = {}
+        self._scans = 0
 
     def module(self, pc: int) -> "Module | None":
         for module in self._modules:
@@ -77,9 +80,11 @@ class Stepper:
 
     def is_return(self, pc: int) -> bool | None:
         """Whether ``pc`` follows a call in known code. None: the text isn't at hand."""
+        module = self.module(pc - 1)
+        if module is None:
+            return False
         if pc not in self._known:
-            module = self.module(pc - 1)
-            self._known[pc] = False if module is None else follows_call(module, pc)
+            self._known[pc] = follows_call(module, pc)
         return self._known[pc]
 
     def _credible(self, pc: int) -> bool | None:
@@ -289,10 +294,19 @@ class Stepper:
         self.note = f"{lost.note}: overwritten? What follows was found by searching the stack"
         return caller
 
+    def _surely(self, pc: int) -> bool:
+        if pc not in self._sure:
+            module = self.module(pc - 1)
+            self._sure[pc] = module is not None and surely_follows_call(module, pc)
+        return self._sure[pc]
+
     def _by_scan(self, place: Place) -> Place:
         sp = place.registers.get(RSP)
         if sp is None:
             raise End("the stack pointer isn't known")
+        self._scans += 1
+        if self._scans > _SCANS:
+            raise End(f"stopped after {_SCANS} searches of the stack")
         low, high = self._limits(sp)
         for address in range((low + 7) & -8, min(high - 7, low + _SCANNED), 8):
             try:
@@ -302,8 +316,7 @@ class Stepper:
             exact = self._credible(pc)
             if exact is None:
                 continue
-            module = self.module(pc - 1)
-            if not exact and (module is None or not surely_follows_call(module, pc)):
+            if not exact and not self._surely(pc):
                 continue
             registers = {RSP: address + 8}
             rbp = place.registers.get(RBP)

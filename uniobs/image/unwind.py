@@ -1,5 +1,6 @@
 """Unwinding: a thread's registers and memory to its frames, each with how far it can be trusted."""
 
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from uniobs.memory.base import AddressSpace
 
 _STEPS: Final = 100_000  # frames that are walked at most, shown or not
+_SECONDS: Final = 2.0  # for a stack of garbage that leads on and on
 _LAST: Final = 4  # the outermost frames that are shown of a stack longer than the limit
 
 
@@ -86,6 +88,7 @@ def unwind(
     seen: set[tuple[int, int | None]] = set()
     level, room = 0, max(1, limit - _LAST)
     note: str | None = None
+    until = time.monotonic() + _SECONDS
     while True:
         seen.add((place.pc, place.registers.get(RSP)))
         try:
@@ -103,8 +106,8 @@ def unwind(
         if (caller.pc, caller.registers.get(RSP)) in seen:
             note = "the stack leads back into itself"
             break
-        if len(seen) >= _STEPS:
-            note = f"stopped after {_STEPS} frames"
+        if len(seen) >= _STEPS or (not len(seen) & 255 and time.monotonic() > until):
+            note = f"stopped after {level} frames"
             break
         place = caller
     for number, last in tail:
