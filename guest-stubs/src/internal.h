@@ -9,11 +9,11 @@
 #define RINGS_MAX ((4096u - UNIOBS_DIRECTORY_OFFSET) / sizeof(struct uniobs_section) - UNIOBS_SECTION_PANIC)
 #define PANIC_STACK_MAX 65536u
 
-/* Where things lie. All zero until uniobs_init, and then every call below finds its table empty. */
+/* Where things lie. All zero until uniobs_init: till then every call finds its table empty. */
 struct uniobs_state {
-	struct uniobs_event *events;       /* row i describes event id i */
 	uint8_t *trace;                    /* first trace ring */
 	uint64_t trace_stride;
+	struct uniobs_event *events;       /* row i describes event id i */
 	uint32_t event_rows, event_used;
 	uint32_t trace_rings, trace_mask;
 	struct uniobs_header_live *live;

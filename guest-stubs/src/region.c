@@ -14,8 +14,9 @@ static int wrong_slots(uint32_t n)
 
 static int wrong(const struct uniobs_config *c)
 {
-	return wrong_slots(c->log_slots) || wrong_slots(c->trace_slots) || wrong_slots(c->packet_slots) ||
-	       (c->packet_slots && (wrong_slots(c->packet_slot) || c->packet_slot < 64 || c->packet_slot > 1u << 16)) ||
+	return (UNIOBS_WITH_LOG && wrong_slots(c->log_slots)) || (UNIOBS_WITH_TRACE && wrong_slots(c->trace_slots)) ||
+	       (UNIOBS_WITH_PACKETS && wrong_slots(c->packet_slots)) ||
+	       (UNIOBS_WITH_PACKETS && c->packet_slots && (wrong_slots(c->packet_slot) || c->packet_slot < 64 || c->packet_slot > 1u << 16)) ||
 	       c->events > UNIOBS_SLOT_ID_MASK - UNIOBS_EVENT_FIRST || c->panic_stack > PANIC_STACK_MAX ||
 	       c->cpus > RINGS_MAX || c->image_id_len > sizeof ((struct uniobs_header *)0)->image_id;
 }
@@ -154,6 +155,7 @@ int uniobs_init(const struct uniobs_config *cfg)
 	if (s->strings)
 		s->strings->used = sizeof *s->strings;
 #if UNIOBS_WITH_TRACE
+	uniobs_gate.rows = s->events, uniobs_gate.count = s->event_rows;
 	if (s->events) {
 		static const struct uniobs_arg_def args[] = { { UNIOBS_ARG_TID, 0, "prev" }, { UNIOBS_ARG_TID, 1, "next" } };
 

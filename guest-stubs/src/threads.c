@@ -44,7 +44,7 @@ static void end_wait(struct uniobs_thread *row, uint8_t state)
 	row->wait_fd = -1;
 }
 
-static void set_state(struct uniobs_thread *row, uint8_t state)
+static __attribute__((noinline)) void set_state(struct uniobs_thread *row, uint8_t state)
 {
 	uint64_t guard;
 

@@ -17,12 +17,7 @@ static inline struct uniobs_ring *ring_at(uint32_t index)
 	return (struct uniobs_ring *)(uniobs_state.trace + index * uniobs_state.trace_stride);
 }
 
-static inline int enabled(uint16_t id)
-{
-	const struct uniobs_state *s = &uniobs_state;
-
-	return id < s->event_rows && __atomic_load_n(&s->events[id].enabled, __ATOMIC_RELAXED);
-}
+struct uniobs_gate uniobs_gate;
 
 uint64_t uniobs_emit2(uint16_t id, uint32_t tid, uint64_t w0, uint64_t w1)
 {
@@ -31,7 +26,7 @@ uint64_t uniobs_emit2(uint16_t id, uint32_t tid, uint64_t w0, uint64_t w1)
 	uint64_t guard, position, time;
 	uint32_t index;
 
-	if (!enabled(id))
+	if (!uniobs_on(id))
 		return 0;
 	UNIOBS_TRACE_ENTER(guard);
 	time = UNIOBS_CLOCK();
@@ -58,7 +53,7 @@ uint64_t uniobs_emit(uint16_t id, uint32_t tid, const uint64_t *words, uint32_t 
 	uint64_t guard, time;
 	uint32_t index, cut = n > UNIOBS_WORDS_MAX;
 
-	if (!enabled(id))
+	if (!uniobs_on(id))
 		return 0;
 	UNIOBS_TRACE_ENTER(guard);
 	time = UNIOBS_CLOCK();

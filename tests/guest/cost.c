@@ -21,13 +21,14 @@ static uint64_t words[UNIOBS_WORDS_MAX];
 TURN(empty, (void)0)
 TURN(clock, uint64_t t = __builtin_ia32_rdtsc(); __asm__ volatile("" : : "r"(t)))
 TURN(disabled, uniobs_emit2(disabled, tid, i, i))
+TURN(gated, if (uniobs_on(disabled)) uniobs_emit2(disabled, tid, i, i))
 TURN(emit2, uniobs_emit2(event, tid, i, i))
 TURN(emit8, uniobs_emit(event, tid, words, 8))
 TURN(count, uniobs_count(counter, 1))
 TURN(log40, uniobs_log(UNIOBS_LEVEL_INFO, tid, "forty bytes of text, as logs often have.", 40))
 
 static const struct { const char *name; void (*turn)(unsigned); } modes[] = {
-	{ "empty", turn_empty }, { "clock", turn_clock }, { "disabled", turn_disabled }, { "emit2", turn_emit2 },
+	{ "empty", turn_empty }, { "clock", turn_clock }, { "disabled", turn_disabled }, { "gated", turn_gated }, { "emit2", turn_emit2 },
 	{ "emit8", turn_emit8 }, { "count", turn_count }, { "log40", turn_log40 },
 };
 

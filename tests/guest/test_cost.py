@@ -24,6 +24,6 @@ def test_size_everything() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
-@pytest.mark.parametrize("mode", ["emit2", "emit8", "disabled", "count", "log40"])
+@pytest.mark.parametrize("mode", ["emit2", "emit8", "disabled", "gated", "count", "log40"])
 def test_instructions(mode: str) -> None:
     assert instructions(mode) <= recorded()["instructions"][mode] * GROWTH

@@ -187,6 +187,7 @@ static void events(void)
 
 	CHECK(id == UNIOBS_EVENT_FIRST && rows[id].id == id && rows[id].enabled && rows[id].nargs == 1);
 	CHECK(rows[UNIOBS_EVENT_SWITCH].id == UNIOBS_EVENT_SWITCH);
+	CHECK(uniobs_on(id) && !uniobs_on(0) && !uniobs_on(0xffff));
 	CHECK(uniobs_event("many", 0, 0, 0, args, 13) == 0);
 	head = ring->head;
 	time = uniobs_emit2(id, 7, 11, 22);
@@ -211,7 +212,9 @@ static void events(void)
 				CHECK(got[i] == (p * 3 - 1 + i < n ? words[p * 3 - 1 + i] : 0));
 		}
 	}
-	rows[id].enabled = 0, head = ring->head;
+	rows[id].enabled = 0;
+	CHECK(!uniobs_on(id));
+	head = ring->head;
 	CHECK(uniobs_emit2(id, 7, 1, 1) == 0 && uniobs_emit(id, 7, words, 3) == 0 && ring->head == head);
 	CHECK(uniobs_emit2(0, 7, 1, 1) == 0 && uniobs_emit2(0xffff, 7, 1, 1) == 0);
 	rows[id].enabled = 1;

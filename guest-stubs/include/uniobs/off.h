@@ -31,6 +31,7 @@ UNIOBS_OFF void uniobs_free(uint64_t pc, uint64_t bytes) { (void)pc, (void)bytes
 #if !UNIOBS_WITH_TRACE
 UNIOBS_OFF uint16_t uniobs_event(const char *name, uint8_t phase, uint8_t category, uint16_t pair, const struct uniobs_arg_def *args, uint8_t nargs)
 { (void)name, (void)phase, (void)category, (void)pair, (void)args, (void)nargs; return 0; }
+UNIOBS_OFF int uniobs_on(uint16_t id) { (void)id; return 0; }
 UNIOBS_OFF uint64_t uniobs_emit2(uint16_t id, uint32_t tid, uint64_t w0, uint64_t w1) { (void)id, (void)tid, (void)w0, (void)w1; return 0; }
 UNIOBS_OFF uint64_t uniobs_emit(uint16_t id, uint32_t tid, const uint64_t *words, uint32_t n) { (void)id, (void)tid, (void)words, (void)n; return 0; }
 UNIOBS_OFF uint32_t uniobs_pack(uint64_t *words, uint32_t n, const void *data, uint32_t length, uint32_t max)

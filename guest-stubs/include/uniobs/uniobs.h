@@ -106,6 +106,13 @@ struct uniobs_arg_def { uint8_t kind, pos; const char *name; };
  * {u32 full length, u16 captured, u16 0} and ceil(captured / 8) words of bytes. For an EXIT event args[0]
  * is RET (negative = -errno) and args[1] ENTER_TIME; pos says which printed argument an output fills. */
 uint16_t uniobs_event(const char *name, uint8_t phase, uint8_t category, uint16_t pair, const struct uniobs_arg_def *args, uint8_t nargs);
+/* Whether an event is recorded, without a call: put it before emits that are off most of the time, or whose words
+ * cost something to gather. The emits look by themselves, too. */
+extern struct uniobs_gate { const struct uniobs_event *rows; uint32_t count; } uniobs_gate;
+static inline int uniobs_on(uint16_t id)
+{
+	return id < uniobs_gate.count && __atomic_load_n(&uniobs_gate.rows[id].enabled, __ATOMIC_RELAXED);
+}
 /* An event of two words: one slot. Returns its time stamp (for ENTER_TIME), 0 when disabled. */
 uint64_t uniobs_emit2(uint16_t id, uint32_t tid, uint64_t w0, uint64_t w1);
 /* An event of n words, up to UNIOBS_WORDS_MAX; more are cut (the ring's truncated counts). */
