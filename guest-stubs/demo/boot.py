@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import http.client
 import json
+import os
 import shutil
 import signal
 import socket
@@ -189,7 +190,9 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def start(command: Sequence[str], name: str, port: int, directory: Path) -> Guest:
+def start(
+    command: Sequence[str], name: str, port: int, directory: Path, environment: dict[str, str] | None = None
+) -> Guest:
     """Run a guest's command in a session of its own, its output in ``directory``."""
     with (directory / "stderr").open("wb") as errors:
         try:
@@ -198,6 +201,7 @@ def start(command: Sequence[str], name: str, port: int, directory: Path) -> Gues
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,
+                env=environment,
                 start_new_session=True,
                 preexec_fn=_die_with_parent,
             )
@@ -223,8 +227,11 @@ def boot(machine: Machine, ready: bool = True) -> Guest:
     return guest
 
 
-def boot_hosted(name: str = "kv", program: Path = HOSTED, ready: bool = True) -> Guest:
-    """Run the hosted guest: the same server as an ordinary process, which is called ``name``."""
+def boot_hosted(name: str = "kv", region: Path | None = None, program: Path = HOSTED) -> Guest:
+    """Run the hosted guest: the same server as an ordinary process, which is called ``name``.
+
+    ``region`` names a file that holds its region, and that is still there when it's gone.
+    """
     if not program.exists():
         raise BootError(f"{program} is not built: make guest")
     directory = Path(tempfile.mkdtemp(prefix="uniobs-"))
@@ -232,10 +239,10 @@ def boot_hosted(name: str = "kv", program: Path = HOSTED, ready: bool = True) ->
     values.mkdir()
     (directory / name).symlink_to(program)
     port = free_port()
-    guest = start([str(directory / name), str(port), str(values)], name, port, directory)
+    environment = {**os.environ, "UNIOBS_REGION_FILE": str(region)} if region else None
+    guest = start([str(directory / name), str(port), str(values)], name, port, directory, environment)
     try:
-        if ready:
-            guest.wait_ready()
+        guest.wait_ready()
     except BaseException:
         guest.close()
         raise

@@ -147,6 +147,12 @@ def crash(guest: boot.Guest) -> None:
     guest.wait_console("@dump end")
 
 
+def crash_hosted(guest: boot.Guest) -> None:
+    boot.traffic(guest)
+    guest.poke("/break/null")
+    guest.process.wait(timeout=30)
+
+
 def vanish(guest: boot.Guest) -> None:
     guest.kill()
 
@@ -190,17 +196,48 @@ SCENES = (
 )
 
 
+HOSTED_SCENES = (
+    Scene(
+        "It lives: ask from outside.",
+        requests,
+        (
+            Step("uniobs ls"),
+            Step("uniobs ps -ef {kv}"),
+            Step("uniobs netstat -tan {kv}"),
+            Step("uniobs strace -f -T -n 16 {kv}", clients=True),
+            Step("uniobs why {kv}"),
+        ),
+    ),
+    Scene(
+        "It hangs: two threads take two locks in opposite order.",
+        deadlock,
+        (Step("uniobs ps -ef {kv}"), Step("uniobs why {kv}", (FINDING,))),
+    ),
+    Scene(
+        "It dies: a null pointer, in another guest. The process is gone; the file that held its region isn't.",
+        crash_hosted,
+        (
+            Step("uniobs ps -ef {kv}.region"),
+            Step("uniobs netstat -tan {kv}.region"),
+            Step("uniobs strace -T {kv}.region 2>&1 | tail -n 7"),
+            Step("uniobs dmesg {kv}.region | tail -n 5"),
+            Step("uniobs why {kv}.region", (FINDING,)),
+        ),
+        fresh=True,
+    ),
+)
+
+
 def pause() -> None:
     if TERMINAL:
         input(paint("2", "\n[Enter] "))
 
 
-def start_guest() -> boot.Guest:
+def start_guest(directory: Path, hosted: bool) -> boot.Guest:
     name = free_name()
-    if shutil.which("qemu-system-x86_64"):
+    if not hosted:
         return boot.boot(boot.Machine(name=name))
-    print("No QEMU here: the guest is an ordinary process that carries the same stub.")
-    return boot.boot_hosted(name)
+    return boot.boot_hosted(name, directory / f"{name}.region")
 
 
 def free_name() -> str:
@@ -215,18 +252,21 @@ def main() -> int:
     try:
         with ExitStack() as stack:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="uniobs-demo-")))
-            stage = Stage(directory, stack.enter_context(start_guest()), environment)
-            for number, scene in enumerate(SCENES, 1):
+            hosted = shutil.which("qemu-system-x86_64") is None
+            if hosted:
+                print("No QEMU here: the guest is an ordinary process that carries the same stub.")
+            stage = Stage(directory, stack.enter_context(start_guest(directory, hosted)), environment)
+            for number, scene in enumerate(HOSTED_SCENES if hosted else SCENES, 1):
                 print(f"\n{paint('1;36', f'== {number}. {scene.title}')}", flush=True)
                 if scene.fresh:
                     stage.guest.close()
-                    stage.guest = stack.enter_context(start_guest())
+                    stage.guest = stack.enter_context(start_guest(directory, hosted))
                 scene.before(stage.guest)
                 for step in scene.steps:
                     stage.play(step)
                 pause()
             if TERMINAL:
-                stage.guest = stack.enter_context(start_guest())
+                stage.guest = stack.enter_context(start_guest(directory, hosted))
                 stage.shell()
     except (boot.BootError, Failed) as error:
         print(f"\ndemo: {error}", file=sys.stderr)

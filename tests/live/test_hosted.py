@@ -58,7 +58,8 @@ def test_threads_are_linuxs_threads(guest: boot.Guest) -> None:
 def test_sockets_are_linuxs_sockets(guest: boot.Guest) -> None:
     (row,) = uniobs("netstat", "-tan", "--json", guest.pid).rows
     assert (row["netstat_state"], row["lport"]) == ("LISTEN", guest.port)
-    done = subprocess.run(["ss", "-Htln", f"sport = :{guest.port}"], capture_output=True, text=True, check=True)
+    command = ["ss", "-Htln", f"sport = :{guest.port}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert len(done.stdout.splitlines()) == 1
 
 
@@ -121,3 +122,17 @@ def test_core_gives_the_same_rows(guest: boot.Guest, tmp_path: Path) -> None:
     stacks = {row["name"]: row for row in uniobs("bt", "--json", core, expect=(0, 4)).rows}
     functions = [frame["function"] for frame in stacks["transfer-a"]["frames"]]
     assert any(name and "transfer" in name for name in functions), functions
+
+
+def test_crash_is_told_by_the_region_that_is_left(tmp_path: Path) -> None:
+    region = tmp_path / "kv.region"
+    with boot.boot_hosted("kv-hosted", region) as guest:
+        boot.traffic(guest)
+        assert uniobs("why", "--json", guest.pid).json["status"]["state"] == "live"
+        guest.poke("/break/null")
+        guest.process.wait(timeout=30)
+    row = verdict(region, "crash")
+    assert row is not None
+    assert any("write to 0x0" in line for line in row["lines"])
+    assert {"main", "worker-1"} <= {row["name"] for row in uniobs("ps", "--json", region).rows}
+    assert any("/break/null" in row["text"] for row in uniobs("dmesg", "--json", region).lines)
