@@ -214,7 +214,7 @@ HOSTED_SCENES = (
         (Step("uniobs ps -ef {kv}"), Step("uniobs why {kv}", (FINDING,))),
     ),
     Scene(
-        "It dies: a null pointer, in another guest. The process is gone; the file that held its region isn't.",
+        "It dies: a null pointer. Its process is gone; the file that held the region isn't.",
         crash_hosted,
         (
             Step("uniobs ps -ef {kv}.region"),
