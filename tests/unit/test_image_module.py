@@ -66,6 +66,10 @@ def test_other_architectures_are_refused(tmp_path: Path, program: Path) -> None:
     (tmp_path / "arm").write_bytes(changed)
     with pytest.raises(NotOffered, match="machine 183"):
         Module.load(tmp_path / "arm")
+    changed[18], changed[16] = 62, 4
+    (tmp_path / "core").write_bytes(changed)
+    with pytest.raises(NotOffered, match="it is a core, not a program"):
+        Module.load(tmp_path / "core")
 
 
 def test_proof(program: Path) -> None:

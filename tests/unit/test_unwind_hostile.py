@@ -132,7 +132,7 @@ def test_a_function_that_differs_is_unproven(module: Module, space: FlatSpace) -
     proof = mine.prove(space)
     assert [name for _, _, name in proof.differing] == ["deep"]
     assert proof.proven
-    assert proof.note == "deep differ in memory from the image"
+    assert proof.note == "deep differs in memory from the image"
     frames, _ = unwind([mine], space, recursion(mine, space, 3, 0))
     assert all(f.unproven for f in frames)
 

@@ -65,14 +65,13 @@ class Elf:
             with open(self.path, "rb") as file:
                 if os.fstat(file.fileno()).st_size < 64:
                     raise BadFormat(f"{self.path}: too short for an ELF file")
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                self._data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         except FileNotFoundError as error:
             raise NoSuchTarget(f"{self.path}: no such file") from error
         except PermissionError as error:
             raise AccessDenied(f"{self.path}: no permission to read it") from error
         except (OSError, ValueError) as error:
             raise BadFormat(f"{self.path}: can't be mapped ({error})") from error
-        self._data = memoryview(self._map)
         self._header()
 
     def _header(self) -> None:
@@ -89,11 +88,9 @@ class Elf:
         )
         if self.machine != EM_X86_64:
             raise NotOffered(f"{self.path}: made for ELF machine {self.machine}; only x86-64 (62) is read")
-
-    def close(self) -> None:
-        """Drop the mapping as soon as nothing refers to its bytes any more."""
-        self._sections.clear()
-        self._data.release()
+        if self.type not in (ET_EXEC, ET_DYN):
+            kind = {1: "an object file", 4: "a core"}.get(self.type, f"of ELF type {self.type}")
+            raise NotOffered(f"{self.path}: it is {kind}, not a program")
 
     def _slice(self, offset: int, size: int, what: str) -> memoryview:
         if offset + size > len(self._data):

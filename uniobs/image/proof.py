@@ -46,7 +46,8 @@ class Proof:
         if self.differing:
             names = ", ".join(name for _, _, name in self.differing[:3])
             more = f" and {len(self.differing) - 3} more" if len(self.differing) > 3 else ""
-            parts.append(f"{names}{more} differ in memory from the image")
+            verb = "differs" if len(self.differing) == 1 else "differ"
+            parts.append(f"{names}{more} {verb} in memory from the image")
         return "; ".join(parts) or None
 
 
