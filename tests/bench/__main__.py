@@ -13,11 +13,11 @@ BENCHES = ("stub_cost", "host_cost")
 def main() -> int:
     print("ratio = ours / peer, the median of paired runs; below 1 uniobs is cheaper.")
     print(f"On this machine: {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}\n")
-    failed = False
+    code = 0
     for name in sys.argv[1:] or BENCHES:
-        for figure in importlib.import_module(f"tests.bench.{name}").run():
-            print(figure if isinstance(figure, str) else figure.line(), flush=True)
-    return int(failed)
+        code |= importlib.import_module(f"tests.bench.{name}").main()
+        print()
+    return code
 
 
 if __name__ == "__main__":

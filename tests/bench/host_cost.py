@@ -15,7 +15,14 @@ UNIOBS = str(Path(sys.executable).parent / "uniobs")
 BARE = (sys.executable, "-c", "pass")
 
 
-def run() -> Iterator[Figure | str]:
+def main() -> int:
+    """Print the table."""
+    for figure in figures():
+        print(figure.line(), flush=True)
+    return 0
+
+
+def figures() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(prefix="uniobs-bench-") as directory:
         core = Path(directory) / "kv.core"
         with boot.boot(boot.Machine(memory=1024, name="bench-kv")) as guest:
