@@ -110,7 +110,7 @@ def test_no_such_process() -> None:
 
 
 def test_maps_of_any_form() -> None:
-    text = b"7f00-8f00 rw-s 00001000 00:01 42 /dev/shm/a b.ram (deleted)\nnonsense\n1-2 x\n10-20 r--p 0 0:0 0\n"
+    text = b"7f00-8f00 rw-s 00001000 00:01 42 /dev/shm/a b.ram (deleted)\nwhat\n1-2 x\n10-20 r--p 0 0:0 0\n"
     first, second = parse_maps(text)
     assert (first.start, first.size, first.shared, first.path) == (
         0x7F00,

@@ -77,10 +77,20 @@ def hosted_info(process: procfs.Process) -> GuestInfo | None:
         kind="process",
         vmm="hosted",
         memory=None,
-        kernel=f"/proc/{process.pid}/exe",
+        kernel=_program(process),
         process=process,
         region_file=region_file,
     )
+
+
+def _program(process: procfs.Process) -> str:
+    """The program's path when it still is the file that runs; else what /proc keeps of it."""
+    kept = f"/proc/{process.pid}/exe"
+    path = procfs.host_path(process.pid, process.exe)
+    try:
+        return path if process.exe and os.path.samefile(path, kept) else kept
+    except OSError:
+        return kept
 
 
 def _region_file(pid: int) -> str | None:

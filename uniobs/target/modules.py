@@ -1,10 +1,11 @@
 """Which images are in a guest's memory: named, remembered or started from; each proven before it's used."""
 
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from uniobs.errors import BadFormat, ImageMismatch, Incomplete, UniobsError
+from uniobs.errors import BadFormat, ImageMismatch, Incomplete, NoSuchTarget, UniobsError
 
 if TYPE_CHECKING:
     from uniobs.image.module import Module
@@ -74,9 +75,12 @@ def _candidates(guest: "Guest") -> "Iterable[Module]":
     from uniobs.image.module import Module
 
     bias = bias_of(guest)
-    if guest.origin.image_hint is not None:
+    hint = guest.origin.image_hint
+    if hint is not None:
         try:
-            yield Module.load(guest.origin.image_hint, bias)
+            if not os.path.isfile(hint):
+                raise NoSuchTarget(f"{hint}: no such file")
+            yield Module.load(hint, bias)
         except UniobsError as error:
             guest.notices.append(f"the image isn't readable: {error}")
     with suppress(BadFormat):
@@ -93,6 +97,8 @@ def _libraries(guest: "Guest") -> "tuple[Module, ...]":
 
     found: list[Module] = []
     for mapped in guest.origin.mapped_images[:MODULES_MAX]:
+        if not os.path.isfile(mapped.path):  # the name is the core's: it may as well be a pipe's
+            continue
         try:
             module = Module.load(mapped.path)
             module.bias = mapped.start - min(low & ~0xFFF for low, _ in segments(module))

@@ -109,6 +109,8 @@ def _ended(sample: Sample) -> str:
 
 def _process_gone(guest: "Guest") -> str:
     """Why its process can't run it any more, or ""."""
+    if guest.kind == "memory" and guest.origin.identity:
+        return "its process is gone: nobody maps this memory"
     if guest.kind == "memory":
         return "VMM gone: no process has this memory"
     info = guest.origin.info
