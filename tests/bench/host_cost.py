@@ -58,8 +58,8 @@ def find_in_process(pid: int) -> Figure:
 
 
 def find_in_file(core: Path) -> Figure:
-    """The peer looks for the same 16 bytes."""
-    pattern = "".join(f"\\x{byte:02x}" for byte in MAGIC)
+    """The peer looks for the same bytes, but for the line feed that ends them."""
+    pattern = "".join(f"\\x{byte:02x}" for byte in MAGIC[:-1])
     grep = ("env", "LC_ALL=C", "grep", "-c", "-a", "-P", pattern, str(core))
     return paired(
         "find the region, 1 GiB core",
