@@ -239,12 +239,13 @@ class HeaderLive(NamedTuple):
     site_overflow: int
     trace_off: int
     string_overflow: int
+    check: int
     reserved: bytes
 
 
-HEADER_LIVE: Final = Struct("<IiQQQQIIQQQQQQ32s")
+HEADER_LIVE: Final = Struct("<IiQQQQIIQQQQQQI28s")
 HEADER_LIVE_SIZE: Final = 128
-HEADER_LIVE_OFFSETS: Final[dict[str, int]] = {"state": 0, "exit_code": 4, "beat_count": 8, "beat_tsc": 16, "tick_count": 24, "tick_tsc": 32, "current_tid": 40, "ready_count": 44, "thread_overflow": 48, "lock_overflow": 56, "socket_overflow": 64, "site_overflow": 72, "trace_off": 80, "string_overflow": 88, "reserved": 96}
+HEADER_LIVE_OFFSETS: Final[dict[str, int]] = {"state": 0, "exit_code": 4, "beat_count": 8, "beat_tsc": 16, "tick_count": 24, "tick_tsc": 32, "current_tid": 40, "ready_count": 44, "thread_overflow": 48, "lock_overflow": 56, "socket_overflow": 64, "site_overflow": 72, "trace_off": 80, "string_overflow": 88, "check": 96, "reserved": 100}
 
 
 class Section(NamedTuple):
@@ -264,7 +265,7 @@ SECTION_OFFSETS: Final[dict[str, int]] = {"kind": 0, "index": 4, "offset": 8, "s
 
 
 class Strings(NamedTuple):
-    """Head of the string section; NUL-terminated UTF-8 follows. Offsets count from the section's start."""
+    """Head of the string section. Strings follow: a u32 check, NUL-terminated UTF-8. Offsets count from the section's start to the text."""
 
     used: int
     reserved: int
@@ -299,37 +300,42 @@ class Event(NamedTuple):
     nargs: int
     enabled: int
     args: bytes
-    reserved: int
+    check: int
 
 
 EVENT: Final = Struct("<IHHBBBB48sI")
 EVENT_SIZE: Final = 64
-EVENT_OFFSETS: Final[dict[str, int]] = {"name": 0, "id": 4, "pair": 6, "phase": 8, "category": 9, "nargs": 10, "enabled": 11, "args": 12, "reserved": 60}
+EVENT_OFFSETS: Final[dict[str, int]] = {"name": 0, "id": 4, "pair": 6, "phase": 8, "category": 9, "nargs": 10, "enabled": 11, "args": 12, "check": 60}
 
 
 class Counter(NamedTuple):
-    """One counter row."""
+    """inverse is ~value. check guards name, kind and unit."""
 
     name: int
     kind: int
     unit: int
     value: int
+    inverse: int
+    check: int
+    reserved: int
 
 
-COUNTER: Final = Struct("<IHHQ")
-COUNTER_SIZE: Final = 16
-COUNTER_OFFSETS: Final[dict[str, int]] = {"name": 0, "kind": 4, "unit": 6, "value": 8}
+COUNTER: Final = Struct("<IHHQQII")
+COUNTER_SIZE: Final = 32
+COUNTER_OFFSETS: Final[dict[str, int]] = {"name": 0, "kind": 4, "unit": 6, "value": 8, "inverse": 16, "check": 24, "reserved": 28}
 
 
 class Thread(NamedTuple):
     """One thread row."""
 
     seq: int
+    check: int
     tid: int
+    cpu: int
     state: int
     wait: int
     flags: int
-    cpu: int
+    pad: int
     wait_obj: int
     wait_since: int
     wait_until: int
@@ -349,45 +355,48 @@ class Thread(NamedTuple):
     reserved: bytes
 
 
-THREAD: Final = Struct("<IIBBHIQQQQQQQQQQQQIiQ32s32s")
+THREAD: Final = Struct("<IIIIBBHIQQQQQQQQQQQQIiQ32s24s")
 THREAD_SIZE: Final = 192
-THREAD_OFFSETS: Final[dict[str, int]] = {"seq": 0, "tid": 4, "state": 8, "wait": 9, "flags": 10, "cpu": 12, "wait_obj": 16, "wait_since": 24, "wait_until": 32, "cpu_ticks": 40, "on_cpu_since": 48, "switches": 56, "started": 64, "entry": 72, "stack_lo": 80, "stack_hi": 88, "saved_sp": 96, "stack_low_mark": 104, "os_tid": 112, "wait_fd": 116, "ticks_sampled": 120, "name": 128, "reserved": 160}
+THREAD_OFFSETS: Final[dict[str, int]] = {"seq": 0, "check": 4, "tid": 8, "cpu": 12, "state": 16, "wait": 17, "flags": 18, "pad": 20, "wait_obj": 24, "wait_since": 32, "wait_until": 40, "cpu_ticks": 48, "on_cpu_since": 56, "switches": 64, "started": 72, "entry": 80, "stack_lo": 88, "stack_hi": 96, "saved_sp": 104, "stack_low_mark": 112, "os_tid": 120, "wait_fd": 124, "ticks_sampled": 128, "name": 136, "reserved": 168}
 
 
 class Lock(NamedTuple):
     """One lock row."""
 
     seq: int
+    check: int
+    va: int
     kind: int
     pad: int
     waiters: int
-    va: int
     owner_tid: int
     value: int
+    pad2: int
     acquired: int
     acquire_pc: int
     contended: int
     acquisitions: int
     name: bytes
-    reserved: int
 
 
-LOCK: Final = Struct("<IBBHQIiQQQQ32sQ")
+LOCK: Final = Struct("<IIQBBHIiIQQQQ32s")
 LOCK_SIZE: Final = 96
-LOCK_OFFSETS: Final[dict[str, int]] = {"seq": 0, "kind": 4, "pad": 5, "waiters": 6, "va": 8, "owner_tid": 16, "value": 20, "acquired": 24, "acquire_pc": 32, "contended": 40, "acquisitions": 48, "name": 56, "reserved": 88}
+LOCK_OFFSETS: Final[dict[str, int]] = {"seq": 0, "check": 4, "va": 8, "kind": 16, "pad": 17, "waiters": 18, "owner_tid": 20, "value": 24, "pad2": 28, "acquired": 32, "acquire_pc": 40, "contended": 48, "acquisitions": 56, "name": 64}
 
 
 class Socket(NamedTuple):
     """One socket row."""
 
     seq: int
+    check: int
+    id: int
     kind: int
     state: int
     family: int
     pad: int
-    id: int
     fd: int
     owner_tid: int
+    pad2: int
     laddr: bytes
     raddr: bytes
     lport: int
@@ -407,16 +416,16 @@ class Socket(NamedTuple):
     reserved: bytes
 
 
-SOCKET: Final = Struct("<IBBBBQiI16s16sHHHHIIQQQIIII48s32s")
+SOCKET: Final = Struct("<IIQBBBBiII16s16sHHHHIIQQQIIII48s24s")
 SOCKET_SIZE: Final = 192
-SOCKET_OFFSETS: Final[dict[str, int]] = {"seq": 0, "kind": 4, "state": 5, "family": 6, "pad": 7, "id": 8, "fd": 16, "owner_tid": 20, "laddr": 24, "raddr": 40, "lport": 56, "rport": 58, "backlog": 60, "backlog_max": 62, "recvq": 64, "sendq": 68, "rx_bytes": 72, "tx_bytes": 80, "opened": 88, "retransmits": 96, "cwnd": 100, "rtt_us": 104, "mss": 108, "path": 112, "reserved": 160}
+SOCKET_OFFSETS: Final[dict[str, int]] = {"seq": 0, "check": 4, "id": 8, "kind": 16, "state": 17, "family": 18, "pad": 19, "fd": 20, "owner_tid": 24, "pad2": 28, "laddr": 32, "raddr": 48, "lport": 64, "rport": 66, "backlog": 68, "backlog_max": 70, "recvq": 72, "sendq": 76, "rx_bytes": 80, "tx_bytes": 88, "opened": 96, "retransmits": 104, "cwnd": 108, "rtt_us": 112, "mss": 116, "path": 120, "reserved": 168}
 
 
 class Heap(NamedTuple):
     """One heap row."""
 
     seq: int
-    pad: int
+    check: int
     total: int
     used: int
     peak: int
@@ -428,14 +437,14 @@ class Heap(NamedTuple):
 
 HEAP: Final = Struct("<IIQQQQQQQ")
 HEAP_SIZE: Final = 64
-HEAP_OFFSETS: Final[dict[str, int]] = {"seq": 0, "pad": 4, "total": 8, "used": 16, "peak": 24, "largest_free": 32, "allocs": 40, "frees": 48, "failures": 56}
+HEAP_OFFSETS: Final[dict[str, int]] = {"seq": 0, "check": 4, "total": 8, "used": 16, "peak": 24, "largest_free": 32, "allocs": 40, "frees": 48, "failures": 56}
 
 
 class Site(NamedTuple):
     """Allocations by call site. One writer context at a time."""
 
     seq: int
-    pad: int
+    check: int
     pc: int
     live_bytes: int
     live_count: int
@@ -445,13 +454,14 @@ class Site(NamedTuple):
 
 SITE: Final = Struct("<IIQQQQQ")
 SITE_SIZE: Final = 48
-SITE_OFFSETS: Final[dict[str, int]] = {"seq": 0, "pad": 4, "pc": 8, "live_bytes": 16, "live_count": 24, "total_bytes": 32, "total_count": 40}
+SITE_OFFSETS: Final[dict[str, int]] = {"seq": 0, "check": 4, "pc": 8, "live_bytes": 16, "live_count": 24, "total_bytes": 32, "total_count": 40}
 
 
 class Iface(NamedTuple):
     """One iface row."""
 
     seq: int
+    check: int
     index: int  # type: ignore[assignment]
     name: bytes
     mac: bytes
@@ -459,6 +469,7 @@ class Iface(NamedTuple):
     flags: int
     prefix: int
     addr: bytes
+    pad: int
     rx_packets: int
     rx_bytes: int
     rx_dropped: int
@@ -467,12 +478,11 @@ class Iface(NamedTuple):
     tx_dropped: int
     rx_errors: int
     tx_errors: int
-    reserved: bytes
 
 
-IFACE: Final = Struct("<II16s6sHII16sQQQQQQQQ8s")
+IFACE: Final = Struct("<III16s6sHII16sIQQQQQQQQ")
 IFACE_SIZE: Final = 128
-IFACE_OFFSETS: Final[dict[str, int]] = {"seq": 0, "index": 4, "name": 8, "mac": 24, "mtu": 30, "flags": 32, "prefix": 36, "addr": 40, "rx_packets": 56, "rx_bytes": 64, "rx_dropped": 72, "tx_packets": 80, "tx_bytes": 88, "tx_dropped": 96, "rx_errors": 104, "tx_errors": 112, "reserved": 120}
+IFACE_OFFSETS: Final[dict[str, int]] = {"seq": 0, "check": 4, "index": 8, "name": 12, "mac": 28, "mtu": 34, "flags": 36, "prefix": 40, "addr": 44, "pad": 60, "rx_packets": 64, "rx_bytes": 72, "rx_dropped": 80, "tx_packets": 88, "tx_bytes": 96, "tx_dropped": 104, "rx_errors": 112, "tx_errors": 120}
 
 
 class Ring(NamedTuple):
@@ -577,12 +587,14 @@ class Panic(NamedTuple):
     message: bytes
     stack_va: int
     stack_len: int
+    check: int
+    stack_check: int
     reserved: bytes
 
 
-PANIC: Final = Struct("<IIQQIIQQQQQQQQQQQQQQQQQQQQQQQQ192sQQ80s")
+PANIC: Final = Struct("<IIQQIIQQQQQQQQQQQQQQQQQQQQQQQQ192sQQII72s")
 PANIC_SIZE: Final = 512
-PANIC_OFFSETS: Final[dict[str, int]] = {"kind": 0, "vector": 4, "error": 8, "time": 16, "tid": 24, "cpu": 28, "rax": 32, "rbx": 40, "rcx": 48, "rdx": 56, "rsi": 64, "rdi": 72, "rbp": 80, "rsp": 88, "r8": 96, "r9": 104, "r10": 112, "r11": 120, "r12": 128, "r13": 136, "r14": 144, "r15": 152, "rip": 160, "rflags": 168, "cs": 176, "ss": 184, "cr0": 192, "cr2": 200, "cr3": 208, "cr4": 216, "message": 224, "stack_va": 416, "stack_len": 424, "reserved": 432}
+PANIC_OFFSETS: Final[dict[str, int]] = {"kind": 0, "vector": 4, "error": 8, "time": 16, "tid": 24, "cpu": 28, "rax": 32, "rbx": 40, "rcx": 48, "rdx": 56, "rsi": 64, "rdi": 72, "rbp": 80, "rsp": 88, "r8": 96, "r9": 104, "r10": 112, "r11": 120, "r12": 128, "r13": 136, "r14": 144, "r15": 152, "rip": 160, "rflags": 168, "cs": 176, "ss": 184, "cr0": 192, "cr2": 200, "cr3": 208, "cr4": 216, "message": 224, "stack_va": 416, "stack_len": 424, "check": 432, "stack_check": 436, "reserved": 440}
 
 
 class Frame(NamedTuple):

@@ -76,7 +76,11 @@ class Descriptors:
         return sorted({found.name for found in self._known.values() if found.category == category})
 
     def _load(self) -> None:
-        by_id = {row.index: row.value for row in self._region.events() if row.value.id == row.index}
+        by_id = {
+            row.index: row.value
+            for row in self._region.events()
+            if not row.torn and row.value.id == row.index
+        }
         known = dict(RESERVED)
         for event_id, row in by_id.items():
             known.pop(event_id, None)
@@ -88,16 +92,19 @@ class Descriptors:
     def _parse(self, row: _abi.Event, by_id: dict[int, _abi.Event]) -> EventDef | None:
         phase, category = PHASES.get(row.phase), _abi.CATEGORY_NAMES.get(row.category)
         name = self._region.string(row.name)
-        if phase is None or category is None or not name or row.nargs > MAX_ARGS or row.reserved:
+        if phase is None or category is None or not name or row.nargs > MAX_ARGS:
             return None
         args = self._args(row)
         if args is None:
             return None
         pair = 0
+        returns = any(arg.kind in (_abi.ARG_RET, _abi.ARG_ENTER_TIME) for arg in args)
+        if returns != (phase == "exit"):
+            return None
         if phase == "enter":
             pair = row.id
-            if row.pair not in (0, row.id):
-                return None
+            if row.pair or all(other.pair != row.id for other in by_id.values()):
+                return None  # an entry has an exit
         elif phase == "exit":
             # Its entry must exist and say the same: one flipped bit in either is seen here.
             entry = by_id.get(row.pair)
@@ -107,7 +114,7 @@ class Descriptors:
             if entry.category != row.category or first != [_abi.ARG_RET, _abi.ARG_ENTER_TIME]:
                 return None
             pair = row.pair
-        elif row.pair:
+        elif row.pair or any(other.pair == row.id for other in by_id.values()):
             return None
         return EventDef(row.id, name, pair, phase, category, args)
 

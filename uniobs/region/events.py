@@ -92,15 +92,24 @@ class EventRing:
                 continue
             group = slots[at : at + 1 + count]
             good = self._run(group, position, head.info & _abi.SLOT_ID_MASK)
-            if good == count + 1:
+            if good == count + 1 and not self._goes_on(slots, at + good):
                 out.append(self._whole(position, head, group))
-            elif at + good == len(slots) and self._unfinished(position + good):
+            elif good <= count and at + good == len(slots) and self._unfinished(position + good):
                 self._pending = slots[at:]
                 return out
             else:
+                # What stands where the rest should be contradicts it: neither is believed.
+                good = sum(1 for i, slot in enumerate(group) if slot.position == position + i)
                 self._broken += good
             at += good
         return out
+
+    @staticmethod
+    def _goes_on(slots: Sequence[Slot], at: int) -> bool:
+        """The slot right behind an event continues one: so the event's own count of slots is garbled."""
+        if at >= len(slots) or slots[at].position != slots[at - 1].position + 1:
+            return False
+        return int.from_bytes(slots[at].raw[4:6], "little") >> _abi.SLOT_N_SHIFT == _abi.SLOT_CONT
 
     def _unfinished(self, position: int) -> bool:
         """The slot at ``position`` may still come: nothing later of this ring was given."""
@@ -132,7 +141,9 @@ def plausible(raws: Sequence[RawEvent], last: int) -> list[bool]:
     good = [True] * len(raws)
     for i, raw in enumerate(raws):
         before = raws[i - 1].time if i else last
-        if raw.time + BACKWARDS < before:
+        if raw.time == 0:
+            good[i] = False
+        elif raw.time + BACKWARDS < before:
             good[i] = False
             if i:
                 good[i - 1] = False

@@ -171,4 +171,3 @@ def total(rings: Iterable[EventRing]) -> Loss:
             garbled=loss.garbled + one.garbled,
         )
     return loss
-

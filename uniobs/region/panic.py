@@ -3,7 +3,7 @@
 from typing import Final
 
 from uniobs.model.guest import Panic, Registers
-from uniobs.region import _abi
+from uniobs.region import _abi, check
 from uniobs.region.reader import Region, text
 
 NAMES: Final = (
@@ -23,8 +23,9 @@ def read_panic(region: Region) -> Panic | None:
     kind = _abi.PANIC_NAMES.get(record.kind)
     if record.kind == _abi.PANIC_NONE:
         return None
-    if kind is None:
-        return Panic(kind="unknown")  # garbled: then so may be the rest
+    raw = region.read(section.offset, _abi.PANIC_SIZE)
+    if kind is None or not check.record_holds(raw, _abi.PANIC_OFFSETS["check"]):
+        return Panic(kind="unknown")  # garbled
     values = {name: getattr(record, name) for name in NAMES}
     room = min(section.size - _abi.PANIC_SIZE, MAX_STACK)
     stack = b""
@@ -32,6 +33,8 @@ def read_panic(region: Region) -> Panic | None:
     if 0 < record.stack_len <= room and record.stack_va + record.stack_len <= 1 << 64:
         stack_va = record.stack_va
         stack = region.read(section.offset + _abi.PANIC_SIZE, record.stack_len)
+        if record.stack_len % 8 or check.total(stack) >> 32 != record.stack_check:
+            stack, stack_va = b"", None
     is_fault = record.kind in (_abi.PANIC_EXCEPTION, _abi.PANIC_STACK_OVERFLOW)
     return Panic(
         kind=kind,

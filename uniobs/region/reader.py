@@ -5,13 +5,15 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from uniobs.errors import BadFormat
 from uniobs.memory.base import Memory
-from uniobs.region import _abi
+from uniobs.region import _abi, check
 from uniobs.region.clock import Clock
 from uniobs.region.header import ROW_SIZES, read_header
 
 T = TypeVar("T", bound=tuple[Any, ...])
 MAX_STRING: Final = 256
 TRIES: Final = 8
+LIVE_CHECK: Final = _abi.HEADER_LIVE_OFFSETS["check"]
+EVENT_CHECK: Final = _abi.EVENT_OFFSETS["check"]
 
 
 class Row(NamedTuple, Generic[T]):
@@ -61,19 +63,31 @@ class Region:
         return text(self.header.app)
 
     def live(self) -> _abi.HeaderLive:
-        """The part of the header that changes, as it is now. Fields are whole; state() checks that one."""
-        raw = self.memory.read(self.address + _abi.LIVE_OFFSET, _abi.HEADER_LIVE_SIZE)
-        return _abi.HeaderLive(*_abi.HEADER_LIVE.unpack(raw))
+        """The part of the header that changes, as it is now. Raises BadFormat when it is garbled."""
+        for _ in range(TRIES if self.memory.live else 1):
+            raw = self.memory.read(self.address + _abi.LIVE_OFFSET, _abi.HEADER_LIVE_SIZE)
+            if check.total(raw[:LIVE_CHECK]) >> 32 == int.from_bytes(
+                raw[LIVE_CHECK : LIVE_CHECK + 4], "little"
+            ):
+                return _abi.HeaderLive(*_abi.HEADER_LIVE.unpack(raw))
+        raise BadFormat(f"region at {self.address:#x}: its state and heartbeat are garbled")
+
+    def live_or_none(self) -> _abi.HeaderLive | None:
+        """live(), or None when it is garbled."""
+        try:
+            return self.live()
+        except BadFormat:
+            return None
 
     def state(self) -> int | None:
-        """One of STATE_*, or None when the guest's state field is none of them."""
-        state = self.live().state
-        return state if state in _abi.STATE_NAMES else None
+        """One of STATE_*, or None when that can't be told."""
+        live = self.live_or_none()
+        return live.state if live is not None and live.state in _abi.STATE_NAMES else None
 
     @property
     def settled(self) -> bool:
         """Nothing will be written any more: what is half written stays so."""
-        return not self.memory.live or self.live().state in (_abi.STATE_PANICKED, _abi.STATE_EXITED)
+        return not self.memory.live or self.state() in (_abi.STATE_PANICKED, _abi.STATE_EXITED)
 
     # --- sections -------------------------------------------------------------------------------------
 
@@ -106,10 +120,14 @@ class Region:
             self._strings = self.read(section.offset, section.size)
         data = self._strings
         used = min(int.from_bytes(data[:4], "little"), section.size)
-        if offset >= used or (offset > _abi.STRINGS_SIZE and data[offset - 1] != 0):
-            return None  # a string begins at the section's start or after another's NUL
+        if offset < _abi.STRINGS_SIZE + 4 or offset >= used:
+            return None
         end = data.find(b"\0", offset, min(offset + MAX_STRING + 1, used))
-        return data[offset:end].decode("utf-8", "replace") if end > offset else None
+        if end <= offset or check.text_check(data[offset:end]) != int.from_bytes(
+            data[offset - 4 : offset], "little"
+        ):
+            return None
+        return data[offset:end].decode("utf-8", "replace")
 
     # --- rows -----------------------------------------------------------------------------------------
 
@@ -132,13 +150,19 @@ class Region:
         return self._rows(_abi.SECTION_HEAP, lambda raw: _abi.Heap(*_abi.HEAP.unpack(raw)))
 
     def counters(self) -> list[Row[_abi.Counter]]:
-        """Counters have no sequence: each field is whole, and name and kind never change once set."""
-        parse = _abi.COUNTER.unpack
+        """Counters have no sequence: ``torn`` when the value and its inverse disagree, or name, kind and unit
+        with their check."""
         section = self.section(_abi.SECTION_COUNTERS)
         if section is None:
             return []
-        raws = self._raw_rows(section, _abi.COUNTER_SIZE)
-        return [Row(i, _abi.Counter(*parse(raw)), False) for i, raw in enumerate(raws) if any(raw)]
+        out: list[Row[_abi.Counter]] = []
+        for _ in range(TRIES if self.memory.live else 1):
+            raws = self._raw_rows(section, _abi.COUNTER_SIZE)
+            parsed = ((i, _abi.Counter(*_abi.COUNTER.unpack(raw))) for i, raw in enumerate(raws) if any(raw))
+            out = [Row(i, value, not counter_holds(value)) for i, value in parsed]
+            if not any(row.torn for row in out):
+                break
+        return out
 
     def events(self) -> list[Row[_abi.Event]]:
         """Event descriptors as they stand, row i that of event i; descriptors.Descriptors checks them."""
@@ -146,7 +170,11 @@ class Region:
         if section is None:
             return []
         raws = self._raw_rows(section, _abi.EVENT_SIZE)
-        return [Row(i, _abi.Event(*_abi.EVENT.unpack(raw)), False) for i, raw in enumerate(raws) if any(raw)]
+        return [
+            Row(i, _abi.Event(*_abi.EVENT.unpack(raw)), not check.record_holds(raw, EVENT_CHECK))
+            for i, raw in enumerate(raws)
+            if any(raw)
+        ]
 
     def _rows(self, kind: int, parse: Callable[[bytes], T]) -> list[Row[T]]:
         section = self.section(kind)
@@ -157,6 +185,7 @@ class Region:
         torn = {i for i, raw in enumerate(raws) if raw[0] & 1}
         if self.memory.live:
             torn = self._confirm(section, size, raws)
+        torn |= {i for i, raw in enumerate(raws) if not check.row_holds(raw)}
         # A row that was never used is all zero.
         return [Row(i, parse(raw), i in torn) for i, raw in enumerate(raws) if any(raw[4:])]
 
@@ -180,6 +209,13 @@ class Region:
         each, count = section.entry_size, section.entry_count
         data = self.read(section.offset, each * count)
         return [data[at : at + size] for at in range(0, each * count, each)]
+
+
+def counter_holds(row: _abi.Counter) -> bool:
+    words = row.name | row.kind << 32 | row.unit << 48
+    return (
+        row.value ^ row.inverse == check.MASK and check.total(words.to_bytes(8, "little")) >> 32 == row.check
+    )
 
 
 def text(raw: bytes) -> str:

@@ -1,6 +1,7 @@
 """One ring: a cursor that gives each slot once, and counts exactly what it could not give.
 
-Position p lives in slot p & (n - 1) and is valid when that slot's sequence is (p + 1) modulo 2^32.
+Position p lives in slot p & (n - 1) and is valid when that slot's sequence, less its check word, is
+(p + 1) modulo 2^32.
 A slot is given only when it was committed before its bytes were read and can't have been reserved
 again by the time that the reading ended.
 """
@@ -8,11 +9,12 @@ again by the time that the reading ended.
 from typing import Final, NamedTuple
 
 from uniobs.errors import UnknownMemory
-from uniobs.region import _abi
+from uniobs.region import _abi, check
 from uniobs.region.reader import Region
 
 SEQ_MASK: Final = (1 << 32) - 1
 MAX_HEAD: Final = 1 << 62
+RACING: Final = 1 << 20  # events that may be written between the reads of two words of a ring's head
 
 
 class Slot(NamedTuple):
@@ -35,6 +37,7 @@ class RingReader:
         self._section = section
         self._count = section.entry_count
         self._each = section.entry_size
+        self._packets = section.kind == _abi.SECTION_PACKETS
         self.cursor = 0
         self.received = 0
         self.lost = 0
@@ -61,7 +64,7 @@ class RingReader:
         settled = self.is_settled = self._region.settled
         ring = self.head()
         head, self.truncated = ring.head, ring.truncated
-        if self.garbled or not self.cursor <= head < MAX_HEAD:
+        if self.garbled or not self.cursor <= head < MAX_HEAD or not self._agrees(ring, settled):
             self.garbled = True
             return []
         start = max(self.cursor, head - self._count)
@@ -70,19 +73,24 @@ class RingReader:
         if not settled:
             # Committed in the first copy, so whole in the second; and not reserved again after it.
             committed = [self._is(slots[i], start + i) for i in range(head - start)]
-            slots = self._copy(start, head)
+            first, slots = slots, self._copy(start, head)
             after = self.head().head
             if not head <= after < MAX_HEAD:
                 self.garbled = True
                 return []
         else:
-            committed = [True] * (head - start)
+            first, committed = slots, []
             after = head
-        valid = [ok and self._is(slots[i], start + i) for i, ok in enumerate(committed)]
-        if self._contradicts(start, head, slots, valid, settled):
+        valid = [
+            committed[i] and (raw == first[i] or self._is(raw, start + i))
+            if committed
+            else self._is(raw, start + i)
+            for i, raw in enumerate(slots)
+        ]
+        overwritten = min(max(after - self._count - start, 0), head - start)
+        if self._gap(valid[overwritten:]) or (settled and self._contradicts(start, head, slots, valid)):
             self.garbled = True
             return []
-        overwritten = min(max(after - self._count - start, 0), head - start)
         end = head - start
         if not settled:
             while end > overwritten and not valid[end - 1]:
@@ -95,25 +103,37 @@ class RingReader:
         self.in_flight = head - self.cursor
         return given
 
-    def _is(self, raw: bytes, position: int) -> bool:
-        return int.from_bytes(raw[:4], "little") == (position + 1) & SEQ_MASK
+    def _sequence(self, raw: bytes) -> int | None:
+        """The sequence that a slot's bytes add up to; None when they can't be a slot's."""
+        if len(raw) != self._each:
+            return None
+        return check.packet_sequence(raw) if self._packets else check.slot_sequence(raw)
 
-    def _contradicts(
-        self, start: int, head: int, slots: list[bytes], valid: list[bool], settled: bool
-    ) -> bool:
+    def _is(self, raw: bytes, position: int) -> bool:
+        return self._sequence(raw) == (position + 1) & SEQ_MASK
+
+    @staticmethod
+    def _agrees(ring: _abi.Ring, settled: bool) -> bool:
+        """The head against the count of events, each of which took 1 to 15 slots: sequences tell only
+        the low 32 bits of a position."""
+        racing = 0 if settled else RACING
+        return ring.events <= ring.head + racing and ring.head <= (ring.events + 1 + racing) * _abi.SLOT_MAX
+
+    @staticmethod
+    def _gap(valid: list[bool]) -> bool:
+        """More slots are missing right before the head than one event takes: nobody reserved them."""
+        missing = next((i for i, ok in enumerate(reversed(valid)) if ok), len(valid))
+        return missing > _abi.SLOT_MAX
+
+    def _contradicts(self, start: int, head: int, slots: list[bytes], valid: list[bool]) -> bool:
         """Whether a ring that stands still says one thing in its head and another in its slots.
 
-        The slot at the head's own position is there already; or more slots than one event takes are
-        missing right before it; or no slot is as it should be, though some were written later.
+        The slot at the head's own position is there already; or no slot is as it should be, though
+        some were written later.
         """
-        if not settled:
-            return False
         if any(self._is(raw, head) for raw in self._copy(head, head + 1)):
             return True
         if head == 0 and any(self._is_later(raw, i, 0) for i, raw in enumerate(self._copy(0, self._count))):
-            return True
-        missing = next((i for i, ok in enumerate(reversed(valid)) if ok), len(valid))
-        if missing > _abi.SLOT_MAX:
             return True
         if head == start or any(valid):
             return False
@@ -121,7 +141,10 @@ class RingReader:
 
     def _is_later(self, raw: bytes, position: int, head: int) -> bool:
         """The slot that position has holds one from after head."""
-        held = int.from_bytes(raw[:4], "little") - 1
+        found = self._sequence(raw)
+        if found is None:
+            return False
+        held = found - 1
         return (held - head) & SEQ_MASK < 1 << 31 and (held - position) & (self._count - 1) == 0
 
     def _copy(self, start: int, end: int) -> list[bytes]:

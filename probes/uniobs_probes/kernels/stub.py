@@ -43,13 +43,9 @@ class StubWalker:
 
     def threads(self) -> Sequence[Thread]:
         region = self._need("threads")
-        found, live = region.threads(), region.live()
+        found, live = region.threads(), region.live_or_none()
         names = rows.Names(self._maybe("locks"), self._maybe("sockets"), found)
-        return [
-            rows.thread(region.clock, row, live, names)
-            for row in found
-            if row.torn or row.value.state != _abi.THREAD_STATE_FREE
-        ]
+        return [rows.thread(region.clock, row, live, names) for row in found]
 
     def locks(self) -> Sequence[Lock]:
         region = self._need("locks")
@@ -66,7 +62,7 @@ class StubWalker:
 
     def counters(self) -> Sequence[Counter]:
         region = self._need("counters")
-        found = (rows.counter(region, row.value) for row in region.counters())
+        found = (rows.counter(region, row) for row in region.counters())
         return [counter for counter in found if counter is not None]
 
     def heap(self) -> Heap:

@@ -50,13 +50,14 @@ class Names:
         self.threads = {row.value.tid: text(row.value.name) for row in threads if not row.torn}
 
 
-def thread(clock: Clock, row: Row[_abi.Thread], live: _abi.HeaderLive, names: Names) -> Thread:
+def thread(clock: Clock, row: Row[_abi.Thread], live: _abi.HeaderLive | None, names: Names) -> Thread:
     t = row.value
-    if row.torn:
+    # A row is free only until its first use: one that was used and says so has lost its state.
+    if row.torn or t.state == _abi.THREAD_STATE_FREE:
         return Thread(t.tid, torn=True)
-    state = None if t.state == 0 else _abi.THREAD_STATE_NAMES.get(t.state)
+    state = _abi.THREAD_STATE_NAMES.get(t.state)
     running = t.state == _abi.THREAD_STATE_RUNNING
-    latest = max(live.beat_tsc, live.tick_tsc)
+    latest = max(live.beat_tsc, live.tick_tsc) if live is not None else 0
     lo, hi = t.stack_lo, t.stack_hi
     has_stack = lo < hi and hi - lo <= MAX_STACK
     # The scheduler stores it when it switches away; that of a running thread is an old one.
@@ -76,7 +77,7 @@ def thread(clock: Clock, row: Row[_abi.Thread], live: _abi.HeaderLive, names: Na
         stack_used=hi - t.stack_low_mark if has_stack and lo <= t.stack_low_mark <= hi else None,
         saved_sp=saved,
         idle=bool(t.flags & _abi.THREAD_FLAG_IDLE) if t.flags <= _abi.THREAD_FLAG_IDLE else None,
-        current=live.current_tid == t.tid,
+        current=live.current_tid == t.tid if live is not None else None,
         os_tid=t.os_tid or None,
     )
 
@@ -91,6 +92,8 @@ def _stamp(clock: Clock, tsc: int, latest: int) -> int | None:
 def _cpu_time(clock: Clock, t: _abi.Thread, latest: int) -> int | None:
     ticks = t.cpu_ticks
     if t.state == _abi.THREAD_STATE_RUNNING and t.on_cpu_since:
+        if not latest:
+            return None  # when it ran last isn't known
         ticks += max(0, latest - t.on_cpu_since)
     if latest and t.started and ticks > max(0, latest - t.started) + clock.khz * SECOND * SLACK:
         return None  # more than it has existed
@@ -213,11 +216,13 @@ def interface(row: Row[_abi.Iface]) -> Interface:
     )
 
 
-def counter(region: Region, c: _abi.Counter) -> Counter | None:
-    """None for a row that isn't used. A garbled kind or name says nothing about the value, so it goes too."""
-    kind, unit = _abi.COUNTER_KIND_NAMES.get(c.kind), _abi.UNIT_NAMES.get(c.unit)
-    if kind not in ("counter", "gauge") or unit is None:
+def counter(region: Region, row: Row[_abi.Counter]) -> Counter | None:
+    """None for a row that isn't used, or is garbled: a value whose name is in doubt says nothing."""
+    c = row.value
+    kind = _abi.COUNTER_KIND_NAMES.get(c.kind)
+    if row.torn or kind not in ("counter", "gauge"):
         return None
+    unit = _abi.UNIT_NAMES.get(c.unit, "unknown")
     return Counter(region.string(c.name), kind, unit, c.value)  # type: ignore[arg-type]
 
 
