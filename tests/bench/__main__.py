@@ -11,6 +11,7 @@ BENCHES = ("stub_cost", "host_cost")
 
 
 def main() -> int:
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # modules are compiled once, as when installed
     print("ratio = ours / peer, the median of paired runs; below 1 uniobs is cheaper.")
     print(f"On this machine: {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}\n")
     code = 0
