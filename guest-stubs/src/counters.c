@@ -15,7 +15,10 @@ uniobs_counter_t *uniobs_counter_new(const char *name, uint16_t kind, uint16_t u
 	if (row) {
 		row->name = uniobs_string_held(name);
 		row->unit = unit;
-		__atomic_store_n(&row->kind, kind, __ATOMIC_RELEASE);
+		row->value = 0, row->inverse = ~0ull;
+		uniobs_order();
+		row->kind = kind;
+		row->check = (uint32_t)(uniobs_sum(0, row, offsetof(struct uniobs_counter, value)) >> 32);
 	}
 	UNIOBS_EXIT(guard);
 	return row;
@@ -23,12 +26,19 @@ uniobs_counter_t *uniobs_counter_new(const char *name, uint16_t kind, uint16_t u
 
 void uniobs_count(uniobs_counter_t *row, uint64_t n)
 {
-	if (row)
+	if (row) {
 		UNIOBS_ADD64(&row->value, n);
+		UNIOBS_ADD64(&row->inverse, 0 - n);
+	}
 }
 
 void uniobs_gauge(uniobs_counter_t *row, uint64_t value)
 {
-	if (row)
-		__atomic_store_n(&row->value, value, __ATOMIC_RELAXED);
+	uint64_t guard;
+
+	if (!row)
+		return;
+	UNIOBS_ENTER(guard);
+	row->value = value, row->inverse = ~value;
+	UNIOBS_EXIT(guard);
 }

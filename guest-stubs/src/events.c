@@ -9,7 +9,7 @@ uint16_t uniobs_event(const char *name, uint8_t phase, uint8_t category, uint16_
 	struct uniobs_state *s = &uniobs_state;
 	struct uniobs_event_arg *out;
 	struct uniobs_event *row;
-	uint64_t guard;
+	uint64_t guard, sum;
 	uint16_t id = 0;
 	uint32_t at, i;
 
@@ -25,7 +25,10 @@ uint16_t uniobs_event(const char *name, uint8_t phase, uint8_t category, uint16_
 			out[i].kind = args[i].kind, out[i].pos = args[i].pos;
 			out[i].name = at <= 0xffff ? (uint16_t)at : 0;
 		}
-		__atomic_store_n(&row->id, id, __ATOMIC_RELEASE);
+		row->id = id;
+		row->enabled = 1, row->check = 0;
+		sum = uniobs_sum(0, row, sizeof *row) >> 32;
+		row->enabled = 0, row->check = (uint32_t)sum;
 		__atomic_store_n(&row->enabled, 1, __ATOMIC_RELEASE);
 	}
 	UNIOBS_EXIT(guard);

@@ -20,7 +20,7 @@ uniobs_iface_t *uniobs_iface_add(const char *name, const uint8_t mac[6], uint16_
 		uniobs_text(row->name, sizeof row->name, name);
 		uniobs_copy(row->mac, mac, sizeof row->mac);
 		row->mtu = mtu;
-		uniobs_row_end(&row->seq);
+		UNIOBS_ROW_END(row);
 	}
 	UNIOBS_EXIT(guard);
 	return row;
@@ -35,7 +35,7 @@ void uniobs_iface_set(uniobs_iface_t *row, const uniobs_iface_t *from)
 	UNIOBS_ENTER(guard);
 	uniobs_row_begin(&row->seq);
 	uniobs_copy((uint8_t *)row + sizeof row->seq, (const uint8_t *)from + sizeof row->seq, sizeof *row - sizeof row->seq);
-	uniobs_row_end(&row->seq);
+	UNIOBS_ROW_END(row);
 	UNIOBS_EXIT(guard);
 }
 

@@ -9,6 +9,11 @@
 #define RINGS_MAX ((4096u - UNIOBS_DIRECTORY_OFFSET) / sizeof(struct uniobs_section) - UNIOBS_SECTION_PANIC)
 #define PANIC_STACK_MAX 65536u
 
+/* Between the stores of a slot. A test puts a pause here, to be seen there. */
+#ifndef UNIOBS_POINT
+#define UNIOBS_POINT() ((void)0)
+#endif
+
 /* Where things lie. All zero until uniobs_init: till then every call finds its table empty. */
 struct uniobs_state {
 	uint8_t *trace;                    /* first trace ring */
@@ -74,10 +79,22 @@ static inline void uniobs_row_begin(uint32_t *seq)
 	uniobs_order();
 }
 
-static inline void uniobs_row_end(uint32_t *seq)
+/* The check word: each 64-bit word goes in by xor and a multiplication, which lose nothing, so a change
+ * of one word always changes the sum; the upper half of it is kept. Zeroes give zero. */
+static inline uint64_t uniobs_mix(uint64_t sum, uint64_t word)
 {
-	__atomic_store_n(seq, *seq + 1, __ATOMIC_RELEASE);
+	return (sum ^ word) * 0x9e3779b97f4a7c15u;
 }
+
+/* Of size bytes (a multiple of 8), going on from sum. */
+uint64_t uniobs_sum(uint64_t sum, const void *data, uint64_t size);
+/* Fill in check, which follows seq, as the sum of all behind it, and make the row even again. */
+void uniobs_row_end(uint32_t *seq, uint64_t size);
+#define UNIOBS_ROW_END(row) uniobs_row_end(&(row)->seq, sizeof *(row))
+/* After any change of header_live, with the guard held. */
+void uniobs_live_seal(void);
+/* Count what found no room, with the guard held. */
+void uniobs_overflow(uint64_t *counter);
 
 /* Take n positions of a ring, before anything is written there. One instruction, so that an
  * interrupt in between finds the ring either before or after. */
@@ -109,9 +126,19 @@ static inline void uniobs_slot_open(uint32_t *seq, uint64_t position)
 	uniobs_order();
 }
 
-static inline void uniobs_slot_commit(uint32_t *seq, uint64_t position)
+/* Commit a slot whose first size bytes (a multiple of 8) were filled in. */
+void uniobs_slot_seal(uint32_t *seq, uint64_t position, uint64_t size);
+
+/* The same with the sum at hand: over the slot's bytes with seq taken as zero. */
+static inline void uniobs_slot_commit(uint32_t *seq, uint64_t position, uint64_t sum)
 {
-	__atomic_store_n(seq, (uint32_t)(position + 1), __ATOMIC_RELEASE);
+	__atomic_store_n(seq, (uint32_t)(position + 1) ^ (uint32_t)(sum >> 32), __ATOMIC_RELEASE);
+}
+
+/* The sum of a 32-byte slot: the upper half of its first word, then the other three. */
+static inline uint64_t uniobs_slot_sum(uint32_t beside_seq, uint64_t w1, uint64_t w2, uint64_t w3)
+{
+	return uniobs_mix(uniobs_mix(uniobs_mix(uniobs_mix(0, (uint64_t)beside_seq << 32), w1), w2), w3);
 }
 
 uint32_t uniobs_length(const char *text, uint32_t max);

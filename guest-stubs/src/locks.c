@@ -19,9 +19,9 @@ uniobs_lock_t *uniobs_lock_add(uint8_t kind, uint64_t va, const char *name)
 		uniobs_zero((uint8_t *)row + sizeof row->seq, sizeof *row - sizeof row->seq);
 		row->kind = kind, row->va = va;
 		uniobs_text(row->name, sizeof row->name, name);
-		uniobs_row_end(&row->seq);
+		UNIOBS_ROW_END(row);
 	} else if (s->live) {
-		s->live->lock_overflow++;
+		uniobs_overflow(&s->live->lock_overflow);
 	}
 	UNIOBS_EXIT(guard);
 	return row;
@@ -36,7 +36,7 @@ void uniobs_lock_remove(uniobs_lock_t *row)
 	UNIOBS_ENTER(guard);
 	uniobs_row_begin(&row->seq);
 	row->kind = UNIOBS_LOCK_KIND_FREE;
-	uniobs_row_end(&row->seq);
+	UNIOBS_ROW_END(row);
 	UNIOBS_EXIT(guard);
 }
 
@@ -48,7 +48,7 @@ static void set_owner(uniobs_lock_t *row, uint32_t tid, uint64_t pc, uint64_t ti
 	uniobs_row_begin(&row->seq);
 	row->owner_tid = tid, row->acquire_pc = pc, row->acquired = time;
 	row->acquisitions += !!tid;
-	uniobs_row_end(&row->seq);
+	UNIOBS_ROW_END(row);
 	UNIOBS_EXIT(guard);
 }
 
@@ -74,7 +74,7 @@ void uniobs_lock_waiters(uniobs_lock_t *row, int delta)
 	uniobs_row_begin(&row->seq);
 	row->waiters = (uint16_t)(row->waiters + delta);
 	row->contended += delta > 0;
-	uniobs_row_end(&row->seq);
+	UNIOBS_ROW_END(row);
 	UNIOBS_EXIT(guard);
 }
 
@@ -87,7 +87,7 @@ void uniobs_lock_value(uniobs_lock_t *row, int32_t value)
 	UNIOBS_ENTER(guard);
 	uniobs_row_begin(&row->seq);
 	row->value = value;
-	uniobs_row_end(&row->seq);
+	UNIOBS_ROW_END(row);
 	UNIOBS_EXIT(guard);
 }
 

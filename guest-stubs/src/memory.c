@@ -13,7 +13,7 @@ void uniobs_heap_set(const struct uniobs_heap *from)
 	UNIOBS_ENTER(guard);
 	uniobs_row_begin(&row->seq);
 	uniobs_copy((uint8_t *)row + sizeof row->seq, (const uint8_t *)from + sizeof row->seq, sizeof *row - sizeof row->seq);
-	uniobs_row_end(&row->seq);
+	UNIOBS_ROW_END(row);
 	UNIOBS_EXIT(guard);
 }
 
@@ -46,9 +46,9 @@ void uniobs_alloc(uint64_t pc, uint64_t bytes)
 		row->pc = pc;
 		row->live_bytes += bytes, row->total_bytes += bytes;
 		row->live_count++, row->total_count++;
-		uniobs_row_end(&row->seq);
+		UNIOBS_ROW_END(row);
 	} else if (uniobs_state.live) {
-		uniobs_state.live->site_overflow++;
+		uniobs_overflow(&uniobs_state.live->site_overflow);
 	}
 	UNIOBS_EXIT(guard);
 }
@@ -64,7 +64,7 @@ void uniobs_free(uint64_t pc, uint64_t bytes)
 	if (row && row->pc && row->live_count && row->live_bytes >= bytes) {
 		uniobs_row_begin(&row->seq);
 		row->live_bytes -= bytes, row->live_count--;
-		uniobs_row_end(&row->seq);
+		UNIOBS_ROW_END(row);
 	}
 	UNIOBS_EXIT(guard);
 }

@@ -9,6 +9,7 @@ void uniobs_packet(uint16_t iface, uint8_t dir, const void *frame, uint32_t leng
 	struct uniobs_ring *ring = s->packets;
 	struct uniobs_packet *slot;
 	uint64_t guard, position;
+	uint8_t *data;
 	uint32_t snap;
 
 	if (!ring)
@@ -22,8 +23,10 @@ void uniobs_packet(uint16_t iface, uint8_t dir, const void *frame, uint32_t leng
 	slot->time = UNIOBS_CLOCK();
 	slot->orig_len = length;
 	slot->cap_len = length < snap ? length : snap;
-	uniobs_copy(slot + 1, frame, slot->cap_len);
-	uniobs_slot_commit(&slot->seq, position);
+	data = (uint8_t *)(slot + 1);
+	uniobs_copy(data, frame, slot->cap_len);
+	uniobs_zero(data + slot->cap_len, -slot->cap_len & 7);
+	uniobs_slot_seal(&slot->seq, position, sizeof *slot + ((slot->cap_len + 7) & ~7u));
 	uniobs_ring_count(&ring->events);
 	if (length > snap)
 		uniobs_ring_count(&ring->truncated);

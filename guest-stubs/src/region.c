@@ -165,6 +165,7 @@ int uniobs_init(const struct uniobs_config *cfg)
 	}
 #endif
 	s->live->state = UNIOBS_STATE_RUNNING;
+	uniobs_live_seal();
 	fill_header(h, cfg);
 	h->size = size, h->section_count = l.sections;
 	h->crc = header_crc(h);
@@ -183,11 +184,15 @@ void *uniobs_region(uint64_t *size)
 void uniobs_set_state(uint32_t state, int32_t exit_code)
 {
 	struct uniobs_header_live *live = uniobs_state.live;
+	uint64_t guard;
 
 	if (!live)
 		return;
+	UNIOBS_ENTER(guard);
 	live->exit_code = exit_code;
-	__atomic_store_n(&live->state, state, __ATOMIC_RELEASE);
+	live->state = state;
+	uniobs_live_seal();
+	UNIOBS_EXIT(guard);
 }
 
 void uniobs_set_clock(uint32_t tsc_khz, uint64_t anchor_tsc, uint64_t anchor_wall_ns)

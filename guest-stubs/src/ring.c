@@ -7,33 +7,31 @@ void uniobs_ring_put(struct uniobs_ring *ring, uint32_t mask, uint32_t info, uin
 		     const uint64_t *words, uint32_t n, uint32_t truncated)
 {
 	const uint32_t parts = n > 2 ? n / 3 : 0;  /* ceil((n - 2) / 3) */
-	struct uniobs_slot *slots = (struct uniobs_slot *)(ring + 1), *slot;
-	uint64_t position = uniobs_reserve(ring, parts + 1), last[3] = { 0, 0, 0 };
-	const uint64_t *w = parts ? words + 2 : last;
-	uint32_t part, i;
+	uint64_t position = uniobs_reserve(ring, parts + 1);
+	uint32_t used = 0, part, i;
 
-	slot = &slots[position & mask];
-	uniobs_slot_open(&slot->seq, position);
-	slot->info = (uint16_t)(info | parts << UNIOBS_SLOT_N_SHIFT);
-	slot->tid = (uint16_t)(info >> 16);
-	slot->time = time;
-	slot->w0 = n > 0 ? words[0] : 0;
-	slot->w1 = n > 1 ? words[1] : 0;
-	uniobs_slot_commit(&slot->seq, position);
-	for (part = 1; part <= parts; part++) {
-		struct uniobs_slot_cont *cont = (struct uniobs_slot_cont *)&slots[++position & mask];
+	info |= parts << UNIOBS_SLOT_N_SHIFT;
+	for (part = 0; part <= parts; part++, position++) {
+		union { uint64_t words[4]; uint32_t halves[8]; } *slot = (void *)(ring + 1);
 
-		if (part == parts) {
-			for (i = 3 * part - 1; i < n; i++)
-				last[i - 3 * part + 1] = *w++;
-			w = last;
+		slot += position & mask;
+		uniobs_slot_open(slot->halves, position);
+		slot->halves[1] = info;
+		i = 1;
+		if (!part)
+			slot->words[i++] = time;
+		for (; i < 4; i++, used++) {
+			if (i == 3)
+				UNIOBS_POINT();
+			slot->words[i] = used < n ? words[used] : 0;
 		}
-		uniobs_slot_open(&cont->seq, position);
-		cont->info = (uint16_t)((info & UNIOBS_SLOT_ID_MASK) | UNIOBS_SLOT_CONT << UNIOBS_SLOT_N_SHIFT);
-		cont->part = (uint16_t)part;
-		cont->w0 = w[0], cont->w1 = w[1], cont->w2 = w[2];
-		uniobs_slot_commit(&cont->seq, position);
-		w += 3;
+#if UNIOBS_MINIMAL
+		uniobs_slot_seal(slot->halves, position, sizeof *slot);
+#else
+		uniobs_slot_commit(slot->halves, position, uniobs_slot_sum(info, slot->words[1], slot->words[2], slot->words[3]));
+#endif
+		/* Of the next one: that it goes on, and its part. */
+		info = (info & UNIOBS_SLOT_ID_MASK) | UNIOBS_SLOT_CONT << UNIOBS_SLOT_N_SHIFT | (part + 1) << 16;
 	}
 	uniobs_ring_count(&ring->events);
 	if (truncated)

@@ -19,9 +19,9 @@ uniobs_socket_t *uniobs_socket_add(uint8_t kind, uint64_t id, int32_t fd, uint32
 		uniobs_zero((uint8_t *)row + sizeof row->seq, sizeof *row - sizeof row->seq);
 		row->kind = kind, row->id = id, row->fd = fd, row->owner_tid = owner_tid;
 		row->opened = UNIOBS_CLOCK();
-		uniobs_row_end(&row->seq);
+		UNIOBS_ROW_END(row);
 	} else if (s->live) {
-		s->live->socket_overflow++;
+		uniobs_overflow(&s->live->socket_overflow);
 	}
 	UNIOBS_EXIT(guard);
 	return row;
@@ -36,7 +36,7 @@ void uniobs_socket_remove(uniobs_socket_t *row)
 	UNIOBS_ENTER(guard);
 	uniobs_row_begin(&row->seq);
 	row->kind = UNIOBS_FD_KIND_FREE;
-	uniobs_row_end(&row->seq);
+	UNIOBS_ROW_END(row);
 	UNIOBS_EXIT(guard);
 }
 
@@ -49,7 +49,7 @@ void uniobs_socket_set(uniobs_socket_t *row, const uniobs_socket_t *from)
 	UNIOBS_ENTER(guard);
 	uniobs_row_begin(&row->seq);
 	uniobs_copy((uint8_t *)row + sizeof row->seq, (const uint8_t *)from + sizeof row->seq, sizeof *row - sizeof row->seq);
-	uniobs_row_end(&row->seq);
+	UNIOBS_ROW_END(row);
 	UNIOBS_EXIT(guard);
 }
 

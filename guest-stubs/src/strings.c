@@ -29,18 +29,21 @@ uint32_t uniobs_string_held(const char *text)
 {
 	struct uniobs_state *s = &uniobs_state;
 	char *first = (char *)s->strings;
-	uint32_t at, size;
+	uint32_t at, size, sum = 2166136261u;  /* FNV-1a, 32 bits */
 
 	if (!first || !text)
 		return 0;
-	for (at = sizeof *s->strings; at < s->strings->used; at += uniobs_length(first + at, ~0u) + 1)
+	for (at = sizeof *s->strings + sizeof sum; at < s->strings->used; at += uniobs_length(first + at, ~0u) + 1 + sizeof sum)
 		if (equal(first + at, text))
 			return at;
-	size = uniobs_length(text, s->strings_size) + 1;
-	if (size > s->strings_size - at) {
-		s->live->string_overflow++;
+	for (size = 0; size < s->strings_size && text[size]; size++)
+		sum = (sum ^ (uint8_t)text[size]) * 16777619u;
+	size++;
+	if (at > s->strings_size || size > s->strings_size - at) {
+		uniobs_overflow(&s->live->string_overflow);
 		return 0;
 	}
+	uniobs_copy(first + at - sizeof sum, &sum, sizeof sum);
 	uniobs_copy(first + at, text, size);
 	__atomic_store_n(&s->strings->used, at + size, __ATOMIC_RELEASE);
 	return at;

@@ -28,9 +28,9 @@ uniobs_thread_t *uniobs_thread_add(uint32_t tid, const char *name, uint64_t entr
 		row->stack_low_mark = stack_hi;
 		row->wait_fd = -1;
 		uniobs_text(row->name, sizeof row->name, name);
-		uniobs_row_end(&row->seq);
+		UNIOBS_ROW_END(row);
 	} else if (s->live) {
-		s->live->thread_overflow++;
+		uniobs_overflow(&s->live->thread_overflow);
 	}
 	UNIOBS_EXIT(guard);
 	return row;
@@ -53,7 +53,7 @@ static __attribute__((noinline)) void set_state(struct uniobs_thread *row, uint8
 	UNIOBS_ENTER(guard);
 	uniobs_row_begin(&row->seq);
 	end_wait(row, state);
-	uniobs_row_end(&row->seq);
+	UNIOBS_ROW_END(row);
 	UNIOBS_EXIT(guard);
 }
 
@@ -78,7 +78,7 @@ void uniobs_thread_wait(uniobs_thread_t *row, uint8_t wait, uint64_t obj, uint64
 	row->state = wait == UNIOBS_WAIT_SLEEP ? UNIOBS_THREAD_STATE_SLEEPING : UNIOBS_THREAD_STATE_BLOCKED;
 	row->wait = wait, row->wait_obj = obj, row->wait_fd = fd;
 	row->wait_since = UNIOBS_CLOCK(), row->wait_until = until;
-	uniobs_row_end(&row->seq);
+	UNIOBS_ROW_END(row);
 	UNIOBS_EXIT(guard);
 }
 
@@ -106,7 +106,7 @@ void uniobs_switch(uniobs_thread_t *prev, uniobs_thread_t *next, uint64_t prev_s
 		low_mark(prev, prev_saved_sp);
 		if (prev->state == UNIOBS_THREAD_STATE_RUNNING)
 			prev->state = UNIOBS_THREAD_STATE_READY;
-		uniobs_row_end(&prev->seq);
+		UNIOBS_ROW_END(prev);
 	}
 	if (next && (prev != next || next->state != UNIOBS_THREAD_STATE_RUNNING)) {
 		uniobs_row_begin(&next->seq);
@@ -114,13 +114,14 @@ void uniobs_switch(uniobs_thread_t *prev, uniobs_thread_t *next, uint64_t prev_s
 		if (prev != next || !next->on_cpu_since)
 			next->on_cpu_since = now, next->switches++;
 		next->cpu = UNIOBS_CPU();
-		uniobs_row_end(&next->seq);
+		UNIOBS_ROW_END(next);
 	}
 	s->current = next;
 	s->live->current_tid = next ? next->tid : 0;
 	s->live->ready_count = ready_count;
 	s->live->beat_tsc = now;
 	s->live->beat_count++;
+	uniobs_live_seal();
 	UNIOBS_EXIT(guard);
 	if (prev != next)
 		uniobs_emit2(UNIOBS_EVENT_SWITCH, next ? next->tid : 0, prev ? prev->tid : 0, next ? next->tid : 0);
@@ -136,11 +137,12 @@ void uniobs_tick(uint64_t sp)
 	UNIOBS_ENTER(guard);
 	s->live->tick_tsc = UNIOBS_CLOCK();
 	s->live->tick_count++;
+	uniobs_live_seal();
 	if (s->current) {
 		uniobs_row_begin(&s->current->seq);
 		s->current->ticks_sampled++;
 		low_mark(s->current, sp);
-		uniobs_row_end(&s->current->seq);
+		UNIOBS_ROW_END(s->current);
 	}
 	UNIOBS_EXIT(guard);
 }

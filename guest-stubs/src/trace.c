@@ -3,12 +3,23 @@
 
 #if UNIOBS_WITH_TRACE
 
+static __attribute__((noinline)) void dropped(void)
+{
+	uint64_t guard;
+
+	if (!uniobs_state.live)
+		return;
+	UNIOBS_ENTER(guard);
+	uniobs_overflow(&uniobs_state.live->trace_off);
+	UNIOBS_EXIT(guard);
+}
+
 /* Whether this context has a ring; that it has none is counted. */
 static inline int has_ring(uint32_t index)
 {
 	if (__builtin_expect(index < uniobs_state.trace_rings, 1))
 		return 1;
-	UNIOBS_ADD64(&uniobs_state.live->trace_off, 1);
+	dropped();
 	return 0;
 }
 
@@ -19,15 +30,23 @@ static inline struct uniobs_ring *ring_at(uint32_t index)
 
 struct uniobs_gate uniobs_gate;
 
+#if UNIOBS_MINIMAL
+/* Small rather than fast. */
 uint64_t uniobs_emit2(uint16_t id, uint32_t tid, uint64_t w0, uint64_t w1)
+{
+	const uint64_t words[2] = { w0, w1 };
+
+	return uniobs_emit(id, tid, words, 2);
+}
+#else
+/* Apart from the test of enabled, so that a disabled event saves no registers. */
+static __attribute__((noinline)) uint64_t put2(uint16_t id, uint32_t tid, uint64_t w0, uint64_t w1)
 {
 	struct uniobs_ring *ring;
 	struct uniobs_slot *slot;
 	uint64_t guard, position, time;
 	uint32_t index;
 
-	if (!uniobs_on(id))
-		return 0;
 	UNIOBS_TRACE_ENTER(guard);
 	time = UNIOBS_CLOCK();
 	index = UNIOBS_RING();
@@ -35,18 +54,27 @@ uint64_t uniobs_emit2(uint16_t id, uint32_t tid, uint64_t w0, uint64_t w1)
 		ring = ring_at(index);
 		position = uniobs_reserve(ring, 1);
 		slot = (struct uniobs_slot *)(ring + 1) + (position & uniobs_state.trace_mask);
+		UNIOBS_POINT();
 		uniobs_slot_open(&slot->seq, position);
+		UNIOBS_POINT();
 		slot->info = id;
 		slot->tid = (uint16_t)tid;
 		slot->time = time;
 		slot->w0 = w0;
+		UNIOBS_POINT();
 		slot->w1 = w1;
-		uniobs_slot_commit(&slot->seq, position);
+		uniobs_slot_commit(&slot->seq, position, uniobs_slot_sum(id | tid << 16, time, w0, w1));
 		uniobs_ring_count(&ring->events);
 	}
 	UNIOBS_TRACE_EXIT(guard);
 	return time;
 }
+
+uint64_t uniobs_emit2(uint16_t id, uint32_t tid, uint64_t w0, uint64_t w1)
+{
+	return uniobs_on(id) ? put2(id, tid, w0, w1) : 0;
+}
+#endif
 
 uint64_t uniobs_emit(uint16_t id, uint32_t tid, const uint64_t *words, uint32_t n)
 {

@@ -71,6 +71,16 @@ def word(number: U64, k: U64) -> U64:
     return out
 
 
+def check_words(slots: npt.NDArray[np.void]) -> npt.NDArray[np.uint32]:
+    """SPEC.md, "Check words": of the 32 bits beside seq, then of the slot's other three words."""
+    factor = np.uint64(0x9E3779B97F4A7C15)
+    beside = slots["info"].astype(np.uint64) | slots["low"].astype(np.uint64) << np.uint64(16)
+    total: U64 = (beside << np.uint64(32)) * factor
+    for i in range(3):
+        total = (total ^ slots["q"][:, i]) * factor
+    return (total >> np.uint64(32)).astype(np.uint32)
+
+
 @dataclass
 class Reader:
     """One ring's cursor and its account."""
@@ -89,10 +99,15 @@ class Reader:
     next_number: int = 0
 
     def step(self) -> int:
-        """Read what is there; the number of slots that the cursor moved."""
+        """Read what is there; the number of slots that the cursor moved.
+
+        Sequences come from one copy and fields from a second, later one. SPEC allows it, and it is the
+        reader's worst case: whatever the writer does in between has to be noticed through the head.
+        """
         n = self.slots
-        before, body, after = read_in_order(
-            self.pid, [(self.address, 16), (self.address + RING_HEAD, n * 32), (self.address, 16)]
+        slots_at = (self.address + RING_HEAD, n * 32)
+        before, early, late, after = read_in_order(
+            self.pid, [(self.address, 16), slots_at, slots_at, (self.address, 16)]
         )
         h0 = int.from_bytes(before[:8], "little")
         h1, self.total_events = struct.unpack("<QQ", after)
@@ -102,12 +117,13 @@ class Reader:
         self.cursor = low
         if low < h0:
             positions: I64 = np.arange(low, h0, dtype=np.int64)
-            slots = np.frombuffer(bytes(body), SLOT)[positions & (n - 1)]
+            slots = np.frombuffer(bytes(late), SLOT)[positions & (n - 1)]
+            slots["seq"] = np.frombuffer(bytes(early), SLOT)["seq"][positions & (n - 1)]
             self._take(positions, slots)
         return self.cursor - start
 
     def _take(self, positions: I64, slots: npt.NDArray[np.void]) -> None:
-        valid = slots["seq"] == ((positions + 1) & 0xFFFFFFFF).astype(np.uint32)
+        valid = slots["seq"] ^ check_words(slots) == ((positions + 1) & 0xFFFFFFFF).astype(np.uint32)
         ready = len(valid) if valid.all() else int(np.argmin(valid))
         self.refused += ready < len(valid)
         parts = (slots["info"] >> 12).astype(np.int64)[:ready]

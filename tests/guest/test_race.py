@@ -6,16 +6,20 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.guest.build import make
 from tests.guest.race_reader import Reader, find_rings
 
+HERE = Path(__file__).resolve().parent
 
-def run_race(seconds: int, slots: int) -> list[tuple[Reader, int, int]]:
+
+def run_race(seconds: int, slots: int, dawdle: bool) -> list[tuple[Reader, int, int]]:
     """Race for some seconds; (reader, events emitted, slots emitted) a writer."""
-    program = make("race")
+    extra = f"-include {HERE / 'race_point.h'}" if dawdle else ""
+    program = make("race", extra=extra, out="tests-dawdle" if dawdle else "tests")
     with subprocess.Popen([program, str(seconds), str(slots)], stdin=-1, stdout=-1, text=True) as writers:
         assert writers.stdin and writers.stdout
         try:
@@ -59,13 +63,15 @@ def check(results: list[tuple[Reader, int, int]]) -> str:
 
 
 @pytest.mark.timeout(60)
-def test_race_short() -> None:
-    check(run_race(3, 512))
+@pytest.mark.parametrize("dawdle", [False, True], ids=["as-is", "dawdling"])
+def test_race_short(dawdle: bool) -> None:
+    check(run_race(3, 512, dawdle))
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("dawdle", [False, True], ids=["as-is", "dawdling"])
 @pytest.mark.timeout(150)
-def test_race_minute(capsys: pytest.CaptureFixture[str]) -> None:
-    account = check(run_race(60, 256))
+def test_race_minute(dawdle: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    account = check(run_race(60, 256, dawdle))
     with capsys.disabled():
         sys.stdout.write(f"\n{account}\n")

@@ -30,6 +30,29 @@ static void *table(uint32_t kind)
 
 #define LIVE ((struct uniobs_header_live *)(region + UNIOBS_LIVE_OFFSET))
 
+/* SPEC.md, "Check words", written down a second time. */
+static uint32_t check_words(const void *data, uint64_t size)
+{
+	uint64_t h = 0, w;
+
+	for (uint64_t i = 0; i < size; i += 8) {
+		memcpy(&w, (const uint8_t *)data + i, 8);
+		h = (h ^ w) * 0x9e3779b97f4a7c15u;
+	}
+	return (uint32_t)(h >> 32);
+}
+
+#define ROW_HOLDS(row) ((row)->check == check_words((uint8_t *)(row) + 8, sizeof *(row) - 8))
+
+static uint32_t slot_seq(const void *slot)
+{
+	uint32_t copy[8];
+
+	memcpy(copy, slot, sizeof copy);
+	copy[0] = 0;
+	return *(const uint32_t *)slot ^ check_words(copy, sizeof copy);
+}
+
 static void configurations(void)
 {
 	static _Alignas(4096) uint8_t memory[8192];
@@ -106,7 +129,7 @@ static void threads(void)
 
 	t = uniobs_thread_add(100, "a name that is longer than thirty-one bytes", 1, 4096, 8192, 0);
 	u = uniobs_thread_add(101, "u", 1, 4096, 8192, UNIOBS_THREAD_FLAG_IDLE);
-	CHECK(t >= rows && strlen((char *)t->name) == 31 && t->state == UNIOBS_THREAD_STATE_READY && !(t->seq & 1));
+	CHECK(t >= rows && strlen((char *)t->name) == 31 && t->state == UNIOBS_THREAD_STATE_READY && !(t->seq & 1) && ROW_HOLDS(t));
 	uniobs_switch(0, t, 0, 1);
 	CHECK(t->state == UNIOBS_THREAD_STATE_RUNNING && LIVE->current_tid == 100 && LIVE->beat_count == beats + 1 && t->switches == 1);
 	uniobs_tick(5000);
@@ -148,7 +171,7 @@ static void tables(void)
 	int n = 0;
 
 	uniobs_lock_waiters(l, 1), uniobs_lock_acquired(l, 5, 0x42), uniobs_lock_waiters(l, -1), uniobs_lock_value(l, -3);
-	CHECK(l->owner_tid == 5 && l->acquire_pc == 0x42 && l->contended == 1 && l->waiters == 0 && l->acquisitions == 1 && l->value == -3);
+	CHECK(l->owner_tid == 5 && l->acquire_pc == 0x42 && l->contended == 1 && l->waiters == 0 && l->acquisitions == 1 && l->value == -3 && ROW_HOLDS(l));
 	uniobs_lock_released(l);
 	CHECK(l->owner_tid == 0 && l->acquired == 0 && l->acquisitions == 1);
 	uniobs_lock_remove(l);
@@ -157,12 +180,12 @@ static void tables(void)
 		n++;
 	CHECK(n == 3 && LIVE->lock_overflow == 1);
 	uniobs_socket_set(s, &from);
-	CHECK(s->seq != 99 && !(s->seq & 1) && s->lport == 80 && s->id == 7);
+	CHECK(s->seq != 99 && !(s->seq & 1) && s->lport == 80 && s->id == 7 && ROW_HOLDS(s));
 	uniobs_socket_remove(s);
 	CHECK(s->kind == 0);
 	CHECK(uniobs_iface_add("en0", mac, 1500) == 0);  /* no such table */
 	uniobs_heap_set(&heap);
-	CHECK(h->total == 100 && h->used == 40 && !(h->seq & 1));
+	CHECK(h->total == 100 && h->used == 40 && !(h->seq & 1) && ROW_HOLDS(h));
 	for (uint64_t pc = 1; pc <= 20; pc++)
 		uniobs_alloc(pc, 10), uniobs_alloc(pc, 5), uniobs_free(pc, 10);
 	uniobs_free(999, 1);
@@ -170,9 +193,9 @@ static void tables(void)
 		live += sites[i].live_bytes, total += sites[i].total_count;
 	CHECK(total == 16 && live == 8 * 5 && LIVE->site_overflow == 24);
 	uniobs_count(c, 5), uniobs_count(c, 1ull << 40), uniobs_count(0, 1), uniobs_gauge(0, 1);
-	CHECK(c->value == (1ull << 40) + 5);
+	CHECK(c->value == (1ull << 40) + 5 && c->inverse == ~c->value && c->check == check_words(c, 8));
 	uniobs_gauge(c, 3);
-	CHECK(c->value == 3);
+	CHECK(c->value == 3 && c->inverse == ~3ull);
 }
 
 static void events(void)
@@ -192,7 +215,7 @@ static void events(void)
 	head = ring->head;
 	time = uniobs_emit2(id, 7, 11, 22);
 	CHECK(time && ring->head == head + 1 && slots[head & 63].time == time && slots[head & 63].tid == 7);
-	CHECK(slots[head & 63].seq == (uint32_t)(head + 1) && slots[head & 63].w0 == 11 && slots[head & 63].w1 == 22);
+	CHECK(slot_seq(&slots[head & 63]) == (uint32_t)(head + 1) && slots[head & 63].w0 == 11 && slots[head & 63].w1 == 22);
 	for (uint32_t n = 0; n <= UNIOBS_WORDS_MAX + 1; n++) {
 		uint32_t parts = n <= 2 ? 0 : n > UNIOBS_WORDS_MAX ? 14 : (n - 2 + 2) / 3, cut = n > UNIOBS_WORDS_MAX;
 		uint64_t truncated = ring->truncated, counted = ring->events;
@@ -207,7 +230,7 @@ static void events(void)
 			struct uniobs_slot_cont *c = (void *)&slots[(head + p) & 63];
 			uint64_t got[3] = { c->w0, c->w1, c->w2 };
 
-			CHECK(c->seq == (uint32_t)(head + p + 1) && c->info == (id | 15 << 12) && c->part == p);
+			CHECK(slot_seq(c) == (uint32_t)(head + p + 1) && c->info == (id | 15 << 12) && c->part == p);
 			for (uint32_t i = 0; i < 3; i++)
 				CHECK(got[i] == (p * 3 - 1 + i < n ? words[p * 3 - 1 + i] : 0));
 		}

@@ -3,14 +3,14 @@
 import shutil
 import subprocess
 import time
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from support.region_builder import RegionBuilder
 from uniobs.errors import TargetError
 from uniobs.region import _abi
 from uniobs.target import open_target, qmp
@@ -27,31 +27,21 @@ needs_qemu = pytest.mark.skipif(
 )
 
 
-def region_blob(address: int = REGION, state: int = _abi.STATE_RUNNING, **header: int | bytes) -> bytes:
-    """A region with a thread table of two rows and nothing else; ``header`` replaces fields."""
-    section = _abi.Section(_abi.SECTION_THREADS, 0, 1024, 2 * _abi.THREAD_SIZE, _abi.THREAD_SIZE, 2)
-    directory = _abi.SECTION.pack(*section)
-    fields: dict[str, int | bytes] = dict.fromkeys(_abi.Header._fields, 0)
-    for name, value in fields.items():
-        if name in ("magic", "boot_id", "image_id", "kernel", "app", "switch_regs", "reserved"):
-            fields[name] = b""
-        else:
-            fields[name] = value
-    fields |= {
-        "magic": _abi.MAGIC, "major": _abi.MAJOR, "header_size": _abi.HEADER_SIZE, "self_pa": address,
-        "self_va": address, "size": 8192, "section_count": 1, "cpu_count": 1, "tsc_khz": 1_000_000,
-        "boot_id": bytes(range(16)), "kernel": b"bare", "anchor_tsc": 1, "anchor_wall_ns": 1,
-    } | header  # fmt: skip
-    head = bytearray(_abi.HEADER.pack(*fields.values()))
-    crc = zlib.crc32(directory, zlib.crc32(head[: _abi.HEADER_OFFSETS["crc"]]))
-    head[-4:] = crc.to_bytes(4, "little")
-    live = _abi.HEADER_LIVE.pack(state, 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, b"")
-    blob = (bytes(head) + live).ljust(_abi.DIRECTORY_OFFSET, b"\0") + directory
-    row = dict.fromkeys(_abi.Thread._fields, 0) | {
-        "tid": 1, "state": _abi.THREAD_STATE_RUNNING, "flags": _abi.THREAD_FLAG_IDLE, "name": b"idle",
-        "reserved": b"",
-    }  # fmt: skip
-    return (blob.ljust(1024, b"\0") + _abi.THREAD.pack(*row.values())).ljust(8192, b"\0")
+def region_blob(
+    address: int = REGION,
+    state: int = _abi.STATE_RUNNING,
+    *,
+    idle: bool = True,
+    live: Mapping[str, int] | None = None,
+    **header: int | bytes,
+) -> bytes:
+    """A region with one thread, which is on the CPU; ``header`` and ``live`` replace fields."""
+    fields = {"boot_id": bytes(range(16)), "kernel": b"bare", "app": b"", "image_id": b"", "image_id_len": 0}
+    region = RegionBuilder(address, **{**fields, **header})
+    flags = _abi.THREAD_FLAG_IDLE if idle else 0
+    region.thread(tid=1, state=_abi.THREAD_STATE_RUNNING, flags=flags, name=b"idle" if idle else b"busy")
+    region.live = {"state": state, "beat_count": 1, "beat_tsc": 1, "current_tid": 1, **(live or {})}
+    return region.build()
 
 
 def build(directory: Path, region: bytes | None = None, defines: tuple[str, ...] = ()) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 
 from uniobs.errors import UnknownMemory
 from uniobs.memory.base import Range
-from uniobs.region import _abi
+from uniobs.region import _abi, check
 
 PAGE = 4096
 
@@ -63,13 +63,12 @@ class RingState:
         first = self.head
         self.head += parts + 1
         info = event_id | parts << _abi.SLOT_N_SHIFT
-        self.store(first, _abi.SLOT.pack(seq(first), info, tid & 0xFFFF, time, *padded[:2]))
+        self.store(first, sealed(_abi.SLOT.pack(seq(first), info, tid & 0xFFFF, time, *padded[:2])))
         for part in range(1, parts + 1):
             info = event_id | _abi.SLOT_CONT << _abi.SLOT_N_SHIFT
             at = 3 * part - 1
-            self.store(
-                first + part, _abi.SLOT_CONT_ROW.pack(seq(first + part), info, part, *padded[at : at + 3])
-            )
+            row = _abi.SLOT_CONT_ROW.pack(seq(first + part), info, part, *padded[at : at + 3])
+            self.store(first + part, sealed(row))
         self.events += 1
         return first
 
@@ -78,7 +77,7 @@ class RingState:
         self.head += 1
         cut = data[: self.each - _abi.PACKET_SIZE]
         head = _abi.PACKET.pack(seq(position), iface, direction, 0, time, len(data), len(cut), 0)
-        self.store(position, (head + cut).ljust(self.each, b"\0"))
+        self.store(position, sealed((head + cut).ljust(self.each, b"\0")))
         self.events += 1
         return position
 
@@ -90,6 +89,43 @@ class RingState:
 
 def seq(position: int) -> int:
     return (position + 1) & 0xFFFFFFFF
+
+
+def set_state(memory: FakeMemory, state: int) -> None:
+    """The guest's state as uniobs_set_state stores it."""
+    at, end = _abi.LIVE_OFFSET, _abi.HEADER_LIVE_OFFSETS["check"]
+    memory.data[at : at + 4] = state.to_bytes(4, "little")
+    word = check.total(bytes(memory.data[at : at + end])) >> 32
+    memory.data[at + end : at + end + 4] = word.to_bytes(4, "little")
+
+
+def reseal_event(memory: FakeMemory, at: int) -> None:
+    """The check word of the event descriptor at that offset, after its fields were changed."""
+    row = bytes(memory.data[at : at + _abi.EVENT_SIZE])
+    memory.data[at : at + _abi.EVENT_SIZE] = with_check(row, _abi.EVENT_OFFSETS["check"])
+
+
+def sealed(slot: bytes) -> bytes:
+    """The slot with its check word folded into its sequence."""
+    size = _abi.PACKET_SIZE + (int.from_bytes(slot[20:24], "little") + 7 & ~7) if len(slot) > 32 else 32
+    word = check.total(bytes(4) + slot[4:size]) >> 32
+    return (int.from_bytes(slot[:4], "little") ^ word).to_bytes(4, "little") + slot[4:]
+
+
+def live_bytes(values: Mapping[str, Any]) -> bytes:
+    """header_live with its check word."""
+    live = row_bytes(_abi.HEADER_LIVE, _abi.HEADER_LIVE_OFFSETS, values)
+    end = _abi.HEADER_LIVE_OFFSETS["check"]
+    return live[:end] + (check.total(live[:end]) >> 32).to_bytes(4, "little") + live[end + 4 :]
+
+
+def row_with_check(row: bytes) -> bytes:
+    return row[:4] + (check.total(row[8:]) >> 32).to_bytes(4, "little") + row[8:]
+
+
+def with_check(record: bytes, offset: int) -> bytes:
+    """The record with its check word filled in."""
+    return record[:offset] + check.blanked(record, offset).to_bytes(4, "little") + record[offset + 4 :]
 
 
 def pack_bytes(data: bytes, limit: int = 64) -> list[int]:
@@ -140,12 +176,16 @@ class RegionBuilder:
         if not value:
             return 0
         if value not in self._offsets:
-            self._offsets[value] = len(self._strings)
-            self._strings += value.encode() + b"\0"
+            data = value.encode()
+            self._offsets[value] = len(self._strings) + 4
+            self._strings += check.text_check(data).to_bytes(4, "little") + data + b"\0"
         return self._offsets[value]
 
     def _add(self, kind: int, layout: Struct, offsets: Mapping[str, int], values: Mapping[str, Any]) -> None:
-        self.tables.setdefault(kind, []).append(row_bytes(layout, offsets, values))
+        row = row_bytes(layout, offsets, values)
+        if "seq" in offsets:
+            row = row_with_check(row)
+        self.tables.setdefault(kind, []).append(row)
 
     def thread(self, **values: Any) -> None:
         row = {"seq": 2, "state": _abi.THREAD_STATE_READY, "wait_fd": -1, **values}
@@ -170,6 +210,8 @@ class RegionBuilder:
 
     def counter(self, name: str, value: int, kind: int = 1, unit: int = 4) -> None:
         row = {"name": self.string(name), "kind": kind, "unit": unit, "value": value}
+        words = row["name"] | kind << 32 | unit << 48
+        row |= {"inverse": ~value & check.MASK, "check": check.total(words.to_bytes(8, "little")) >> 32}
         self._add(_abi.SECTION_COUNTERS, _abi.COUNTER, _abi.COUNTER_OFFSETS, row)
 
     def event(
@@ -183,9 +225,8 @@ class RegionBuilder:
     ) -> int:
         """args: (kind, pos, name) each."""
         packed = b"".join(_abi.EVENT_ARG.pack(kind, pos, self.string(text)) for kind, pos, text in args)
-        self._events[event_id] = _abi.EVENT.pack(
-            self.string(name), event_id, pair, phase, category, len(args), 1, packed, 0
-        )
+        row = _abi.EVENT.pack(self.string(name), event_id, pair, phase, category, len(args), 1, packed, 0)
+        self._events[event_id] = with_check(row, _abi.EVENT_OFFSETS["check"])
         return event_id
 
     def call(
@@ -217,8 +258,10 @@ class RegionBuilder:
         return self.ring(_abi.SECTION_PACKETS, count, each)
 
     def set_panic(self, stack: bytes = b"", **values: Any) -> None:
-        row = {"stack_len": len(stack), **values}
-        self.panic = row_bytes(_abi.PANIC, _abi.PANIC_OFFSETS, row) + stack
+        stack += bytes(-len(stack) % 8)
+        row = {"stack_len": len(stack), "stack_check": check.total(stack) >> 32, **values}
+        raw = row_bytes(_abi.PANIC, _abi.PANIC_OFFSETS, row)
+        self.panic = with_check(raw, _abi.PANIC_OFFSETS["check"]) + stack
 
     def sections(self) -> list[tuple[int, int, int, int, bytes]]:
         """(kind, index, entry size, count, bytes) each, in order."""
@@ -252,7 +295,7 @@ class RegionBuilder:
             directory += _abi.SECTION.pack(kind, index, at, len(data), each, count)
             at += len(data)
         size = -(-at // PAGE) * PAGE
-        live = row_bytes(_abi.HEADER_LIVE, _abi.HEADER_LIVE_OFFSETS, self.live)
+        live = live_bytes(self.live)
         head = header_bytes(self.header, self.base, size, directory, len(sections))
         front = (head + live).ljust(_abi.DIRECTORY_OFFSET, b"\0") + directory
         assert len(front) == start

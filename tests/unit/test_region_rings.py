@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from tests.support.region_builder import FakeMemory, RegionBuilder, RingState, pack_bytes, seq
+from tests.support.region_builder import (
+    FakeMemory,
+    RegionBuilder,
+    RingState,
+    pack_bytes,
+    reseal_event,
+    seq,
+    set_state,
+)
 from uniobs.model.guest import Event, LogLine
 from uniobs.region import _abi
 from uniobs.region.follow import LogFollow, TraceFollow
@@ -122,7 +130,7 @@ def test_a_slot_at_the_tip_of_the_dead_is_torn(state: int) -> None:
         g.ping(n)
     g.ring.slots[64:68] = (~seq(2) & 0xFFFFFFFF).to_bytes(4, "little")
     g.sync()
-    g.memory.data[_abi.LIVE_OFFSET] = state
+    set_state(g.memory, state)
     assert numbers(follow.poll()) == [0, 1]
     assert (follow.loss.torn, follow.loss.lost) == (1, 0)
 
@@ -278,7 +286,7 @@ def test_a_head_that_goes_back_is_garbled() -> None:
 
 def test_positions_beyond_32_bits() -> None:
     g = Guest(16, live=False)
-    g.ring.head = (1 << 32) - 5
+    g.ring.head = g.ring.events = (1 << 32) - 5
     for n in range(20):
         g.ping(n)
     g.sync()
@@ -399,7 +407,7 @@ def test_an_event_without_a_descriptor_is_torn() -> None:
     ("field", "value"),
     [
         *(("id", 40), ("phase", 9), ("category", 99), ("nargs", 13), ("nargs", 0)),
-        *(("name", 9), ("pair", 3), ("reserved", 1)),
+        *(("name", 9), ("pair", 3), ("check", 1)),
     ],
 )
 def test_a_garbled_descriptor_makes_its_events_torn(field: str, value: Any) -> None:
@@ -425,6 +433,7 @@ def test_an_event_defined_after_the_follow_began_is_known() -> None:
     at = section.offset + PING * _abi.EVENT_SIZE
     row = _abi.Event(*_abi.EVENT.unpack_from(g.memory.data, at))
     _abi.EVENT.pack_into(g.memory.data, section.offset + 18 * _abi.EVENT_SIZE, *row._replace(id=18))
+    reseal_event(g.memory, section.offset + 18 * _abi.EVENT_SIZE)
     g.ring.put(18, 1, 2_000_000, [77, 0])
     g.sync()
     assert numbers(follow.poll()) == [77]

@@ -17,11 +17,13 @@ EVENT_CHECK: Final = _abi.EVENT_OFFSETS["check"]
 
 
 class Row(NamedTuple, Generic[T]):
-    """One used row. ``torn``: its writer was caught, or died, in the middle: only its key can be shown."""
+    """One used row. ``torn``: its writer was caught, or died, in the middle, or it is garbled. Only when
+    it is ``sound`` - its check word holds - may at least its key be shown."""
 
     index: int  # type: ignore[assignment]  # hides a method of tuple
     value: T
     torn: bool
+    sound: bool = True
 
 
 class Region:
@@ -185,9 +187,13 @@ class Region:
         torn = {i for i, raw in enumerate(raws) if raw[0] & 1}
         if self.memory.live:
             torn = self._confirm(section, size, raws)
-        torn |= {i for i, raw in enumerate(raws) if not check.row_holds(raw)}
         # A row that was never used is all zero.
-        return [Row(i, parse(raw), i in torn) for i, raw in enumerate(raws) if any(raw[4:])]
+        sound = [check.row_holds(raw) for raw in raws]
+        return [
+            Row(i, parse(raw), i in torn or not sound[i], sound[i])
+            for i, raw in enumerate(raws)
+            if any(raw[4:])
+        ]
 
     def _confirm(self, section: _abi.Section, size: int, raws: list[bytes]) -> set[int]:
         """Read again until each row was the same twice with an even sequence: nobody was writing it.

@@ -258,7 +258,8 @@ struct uniobs_header_live {
 	uint64_t site_overflow;
 	uint64_t trace_off;
 	uint64_t string_overflow;
-	uint8_t reserved[32];
+	uint32_t check;
+	uint8_t reserved[28];
 };
 _Static_assert(sizeof(struct uniobs_header_live) == 128, "header_live");
 _Static_assert(offsetof(struct uniobs_header_live, state) == 0, "header_live.state");
@@ -275,7 +276,8 @@ _Static_assert(offsetof(struct uniobs_header_live, socket_overflow) == 64, "head
 _Static_assert(offsetof(struct uniobs_header_live, site_overflow) == 72, "header_live.site_overflow");
 _Static_assert(offsetof(struct uniobs_header_live, trace_off) == 80, "header_live.trace_off");
 _Static_assert(offsetof(struct uniobs_header_live, string_overflow) == 88, "header_live.string_overflow");
-_Static_assert(offsetof(struct uniobs_header_live, reserved) == 96, "header_live.reserved");
+_Static_assert(offsetof(struct uniobs_header_live, check) == 96, "header_live.check");
+_Static_assert(offsetof(struct uniobs_header_live, reserved) == 100, "header_live.reserved");
 
 /* At offset 512: the directory. */
 struct uniobs_section {
@@ -294,7 +296,7 @@ _Static_assert(offsetof(struct uniobs_section, size) == 16, "section.size");
 _Static_assert(offsetof(struct uniobs_section, entry_size) == 24, "section.entry_size");
 _Static_assert(offsetof(struct uniobs_section, entry_count) == 28, "section.entry_count");
 
-/* Head of the string section; NUL-terminated UTF-8 follows. Offsets count from the section's start. */
+/* Head of the string section. Strings follow: a u32 check, NUL-terminated UTF-8. Offsets count from the section's start to the text. */
 struct uniobs_strings {
 	uint32_t used;
 	uint32_t reserved;
@@ -322,7 +324,7 @@ struct uniobs_event {
 	uint8_t nargs;
 	uint8_t enabled;
 	uint8_t args[48];
-	uint32_t reserved;
+	uint32_t check;
 };
 _Static_assert(sizeof(struct uniobs_event) == 64, "event");
 _Static_assert(offsetof(struct uniobs_event, name) == 0, "event.name");
@@ -333,27 +335,36 @@ _Static_assert(offsetof(struct uniobs_event, category) == 9, "event.category");
 _Static_assert(offsetof(struct uniobs_event, nargs) == 10, "event.nargs");
 _Static_assert(offsetof(struct uniobs_event, enabled) == 11, "event.enabled");
 _Static_assert(offsetof(struct uniobs_event, args) == 12, "event.args");
-_Static_assert(offsetof(struct uniobs_event, reserved) == 60, "event.reserved");
+_Static_assert(offsetof(struct uniobs_event, check) == 60, "event.check");
 
+/* inverse is ~value. check guards name, kind and unit. */
 struct uniobs_counter {
 	uint32_t name;
 	uint16_t kind;
 	uint16_t unit;
 	uint64_t value;
+	uint64_t inverse;
+	uint32_t check;
+	uint32_t reserved;
 };
-_Static_assert(sizeof(struct uniobs_counter) == 16, "counter");
+_Static_assert(sizeof(struct uniobs_counter) == 32, "counter");
 _Static_assert(offsetof(struct uniobs_counter, name) == 0, "counter.name");
 _Static_assert(offsetof(struct uniobs_counter, kind) == 4, "counter.kind");
 _Static_assert(offsetof(struct uniobs_counter, unit) == 6, "counter.unit");
 _Static_assert(offsetof(struct uniobs_counter, value) == 8, "counter.value");
+_Static_assert(offsetof(struct uniobs_counter, inverse) == 16, "counter.inverse");
+_Static_assert(offsetof(struct uniobs_counter, check) == 24, "counter.check");
+_Static_assert(offsetof(struct uniobs_counter, reserved) == 28, "counter.reserved");
 
 struct uniobs_thread {
 	uint32_t seq;
+	uint32_t check;
 	uint32_t tid;
+	uint32_t cpu;
 	uint8_t state;
 	uint8_t wait;
 	uint16_t flags;
-	uint32_t cpu;
+	uint32_t pad;
 	uint64_t wait_obj;
 	uint64_t wait_since;
 	uint64_t wait_until;
@@ -370,72 +381,78 @@ struct uniobs_thread {
 	int32_t wait_fd;
 	uint64_t ticks_sampled;
 	uint8_t name[32];
-	uint8_t reserved[32];
+	uint8_t reserved[24];
 };
 _Static_assert(sizeof(struct uniobs_thread) == 192, "thread");
 _Static_assert(offsetof(struct uniobs_thread, seq) == 0, "thread.seq");
-_Static_assert(offsetof(struct uniobs_thread, tid) == 4, "thread.tid");
-_Static_assert(offsetof(struct uniobs_thread, state) == 8, "thread.state");
-_Static_assert(offsetof(struct uniobs_thread, wait) == 9, "thread.wait");
-_Static_assert(offsetof(struct uniobs_thread, flags) == 10, "thread.flags");
+_Static_assert(offsetof(struct uniobs_thread, check) == 4, "thread.check");
+_Static_assert(offsetof(struct uniobs_thread, tid) == 8, "thread.tid");
 _Static_assert(offsetof(struct uniobs_thread, cpu) == 12, "thread.cpu");
-_Static_assert(offsetof(struct uniobs_thread, wait_obj) == 16, "thread.wait_obj");
-_Static_assert(offsetof(struct uniobs_thread, wait_since) == 24, "thread.wait_since");
-_Static_assert(offsetof(struct uniobs_thread, wait_until) == 32, "thread.wait_until");
-_Static_assert(offsetof(struct uniobs_thread, cpu_ticks) == 40, "thread.cpu_ticks");
-_Static_assert(offsetof(struct uniobs_thread, on_cpu_since) == 48, "thread.on_cpu_since");
-_Static_assert(offsetof(struct uniobs_thread, switches) == 56, "thread.switches");
-_Static_assert(offsetof(struct uniobs_thread, started) == 64, "thread.started");
-_Static_assert(offsetof(struct uniobs_thread, entry) == 72, "thread.entry");
-_Static_assert(offsetof(struct uniobs_thread, stack_lo) == 80, "thread.stack_lo");
-_Static_assert(offsetof(struct uniobs_thread, stack_hi) == 88, "thread.stack_hi");
-_Static_assert(offsetof(struct uniobs_thread, saved_sp) == 96, "thread.saved_sp");
-_Static_assert(offsetof(struct uniobs_thread, stack_low_mark) == 104, "thread.stack_low_mark");
-_Static_assert(offsetof(struct uniobs_thread, os_tid) == 112, "thread.os_tid");
-_Static_assert(offsetof(struct uniobs_thread, wait_fd) == 116, "thread.wait_fd");
-_Static_assert(offsetof(struct uniobs_thread, ticks_sampled) == 120, "thread.ticks_sampled");
-_Static_assert(offsetof(struct uniobs_thread, name) == 128, "thread.name");
-_Static_assert(offsetof(struct uniobs_thread, reserved) == 160, "thread.reserved");
+_Static_assert(offsetof(struct uniobs_thread, state) == 16, "thread.state");
+_Static_assert(offsetof(struct uniobs_thread, wait) == 17, "thread.wait");
+_Static_assert(offsetof(struct uniobs_thread, flags) == 18, "thread.flags");
+_Static_assert(offsetof(struct uniobs_thread, pad) == 20, "thread.pad");
+_Static_assert(offsetof(struct uniobs_thread, wait_obj) == 24, "thread.wait_obj");
+_Static_assert(offsetof(struct uniobs_thread, wait_since) == 32, "thread.wait_since");
+_Static_assert(offsetof(struct uniobs_thread, wait_until) == 40, "thread.wait_until");
+_Static_assert(offsetof(struct uniobs_thread, cpu_ticks) == 48, "thread.cpu_ticks");
+_Static_assert(offsetof(struct uniobs_thread, on_cpu_since) == 56, "thread.on_cpu_since");
+_Static_assert(offsetof(struct uniobs_thread, switches) == 64, "thread.switches");
+_Static_assert(offsetof(struct uniobs_thread, started) == 72, "thread.started");
+_Static_assert(offsetof(struct uniobs_thread, entry) == 80, "thread.entry");
+_Static_assert(offsetof(struct uniobs_thread, stack_lo) == 88, "thread.stack_lo");
+_Static_assert(offsetof(struct uniobs_thread, stack_hi) == 96, "thread.stack_hi");
+_Static_assert(offsetof(struct uniobs_thread, saved_sp) == 104, "thread.saved_sp");
+_Static_assert(offsetof(struct uniobs_thread, stack_low_mark) == 112, "thread.stack_low_mark");
+_Static_assert(offsetof(struct uniobs_thread, os_tid) == 120, "thread.os_tid");
+_Static_assert(offsetof(struct uniobs_thread, wait_fd) == 124, "thread.wait_fd");
+_Static_assert(offsetof(struct uniobs_thread, ticks_sampled) == 128, "thread.ticks_sampled");
+_Static_assert(offsetof(struct uniobs_thread, name) == 136, "thread.name");
+_Static_assert(offsetof(struct uniobs_thread, reserved) == 168, "thread.reserved");
 
 struct uniobs_lock {
 	uint32_t seq;
+	uint32_t check;
+	uint64_t va;
 	uint8_t kind;
 	uint8_t pad;
 	uint16_t waiters;
-	uint64_t va;
 	uint32_t owner_tid;
 	int32_t value;
+	uint32_t pad2;
 	uint64_t acquired;
 	uint64_t acquire_pc;
 	uint64_t contended;
 	uint64_t acquisitions;
 	uint8_t name[32];
-	uint64_t reserved;
 };
 _Static_assert(sizeof(struct uniobs_lock) == 96, "lock");
 _Static_assert(offsetof(struct uniobs_lock, seq) == 0, "lock.seq");
-_Static_assert(offsetof(struct uniobs_lock, kind) == 4, "lock.kind");
-_Static_assert(offsetof(struct uniobs_lock, pad) == 5, "lock.pad");
-_Static_assert(offsetof(struct uniobs_lock, waiters) == 6, "lock.waiters");
+_Static_assert(offsetof(struct uniobs_lock, check) == 4, "lock.check");
 _Static_assert(offsetof(struct uniobs_lock, va) == 8, "lock.va");
-_Static_assert(offsetof(struct uniobs_lock, owner_tid) == 16, "lock.owner_tid");
-_Static_assert(offsetof(struct uniobs_lock, value) == 20, "lock.value");
-_Static_assert(offsetof(struct uniobs_lock, acquired) == 24, "lock.acquired");
-_Static_assert(offsetof(struct uniobs_lock, acquire_pc) == 32, "lock.acquire_pc");
-_Static_assert(offsetof(struct uniobs_lock, contended) == 40, "lock.contended");
-_Static_assert(offsetof(struct uniobs_lock, acquisitions) == 48, "lock.acquisitions");
-_Static_assert(offsetof(struct uniobs_lock, name) == 56, "lock.name");
-_Static_assert(offsetof(struct uniobs_lock, reserved) == 88, "lock.reserved");
+_Static_assert(offsetof(struct uniobs_lock, kind) == 16, "lock.kind");
+_Static_assert(offsetof(struct uniobs_lock, pad) == 17, "lock.pad");
+_Static_assert(offsetof(struct uniobs_lock, waiters) == 18, "lock.waiters");
+_Static_assert(offsetof(struct uniobs_lock, owner_tid) == 20, "lock.owner_tid");
+_Static_assert(offsetof(struct uniobs_lock, value) == 24, "lock.value");
+_Static_assert(offsetof(struct uniobs_lock, pad2) == 28, "lock.pad2");
+_Static_assert(offsetof(struct uniobs_lock, acquired) == 32, "lock.acquired");
+_Static_assert(offsetof(struct uniobs_lock, acquire_pc) == 40, "lock.acquire_pc");
+_Static_assert(offsetof(struct uniobs_lock, contended) == 48, "lock.contended");
+_Static_assert(offsetof(struct uniobs_lock, acquisitions) == 56, "lock.acquisitions");
+_Static_assert(offsetof(struct uniobs_lock, name) == 64, "lock.name");
 
 struct uniobs_socket {
 	uint32_t seq;
+	uint32_t check;
+	uint64_t id;
 	uint8_t kind;
 	uint8_t state;
 	uint8_t family;
 	uint8_t pad;
-	uint64_t id;
 	int32_t fd;
 	uint32_t owner_tid;
+	uint32_t pad2;
 	uint8_t laddr[16];
 	uint8_t raddr[16];
 	uint16_t lport;
@@ -452,38 +469,40 @@ struct uniobs_socket {
 	uint32_t rtt_us;
 	uint32_t mss;
 	uint8_t path[48];
-	uint8_t reserved[32];
+	uint8_t reserved[24];
 };
 _Static_assert(sizeof(struct uniobs_socket) == 192, "socket");
 _Static_assert(offsetof(struct uniobs_socket, seq) == 0, "socket.seq");
-_Static_assert(offsetof(struct uniobs_socket, kind) == 4, "socket.kind");
-_Static_assert(offsetof(struct uniobs_socket, state) == 5, "socket.state");
-_Static_assert(offsetof(struct uniobs_socket, family) == 6, "socket.family");
-_Static_assert(offsetof(struct uniobs_socket, pad) == 7, "socket.pad");
+_Static_assert(offsetof(struct uniobs_socket, check) == 4, "socket.check");
 _Static_assert(offsetof(struct uniobs_socket, id) == 8, "socket.id");
-_Static_assert(offsetof(struct uniobs_socket, fd) == 16, "socket.fd");
-_Static_assert(offsetof(struct uniobs_socket, owner_tid) == 20, "socket.owner_tid");
-_Static_assert(offsetof(struct uniobs_socket, laddr) == 24, "socket.laddr");
-_Static_assert(offsetof(struct uniobs_socket, raddr) == 40, "socket.raddr");
-_Static_assert(offsetof(struct uniobs_socket, lport) == 56, "socket.lport");
-_Static_assert(offsetof(struct uniobs_socket, rport) == 58, "socket.rport");
-_Static_assert(offsetof(struct uniobs_socket, backlog) == 60, "socket.backlog");
-_Static_assert(offsetof(struct uniobs_socket, backlog_max) == 62, "socket.backlog_max");
-_Static_assert(offsetof(struct uniobs_socket, recvq) == 64, "socket.recvq");
-_Static_assert(offsetof(struct uniobs_socket, sendq) == 68, "socket.sendq");
-_Static_assert(offsetof(struct uniobs_socket, rx_bytes) == 72, "socket.rx_bytes");
-_Static_assert(offsetof(struct uniobs_socket, tx_bytes) == 80, "socket.tx_bytes");
-_Static_assert(offsetof(struct uniobs_socket, opened) == 88, "socket.opened");
-_Static_assert(offsetof(struct uniobs_socket, retransmits) == 96, "socket.retransmits");
-_Static_assert(offsetof(struct uniobs_socket, cwnd) == 100, "socket.cwnd");
-_Static_assert(offsetof(struct uniobs_socket, rtt_us) == 104, "socket.rtt_us");
-_Static_assert(offsetof(struct uniobs_socket, mss) == 108, "socket.mss");
-_Static_assert(offsetof(struct uniobs_socket, path) == 112, "socket.path");
-_Static_assert(offsetof(struct uniobs_socket, reserved) == 160, "socket.reserved");
+_Static_assert(offsetof(struct uniobs_socket, kind) == 16, "socket.kind");
+_Static_assert(offsetof(struct uniobs_socket, state) == 17, "socket.state");
+_Static_assert(offsetof(struct uniobs_socket, family) == 18, "socket.family");
+_Static_assert(offsetof(struct uniobs_socket, pad) == 19, "socket.pad");
+_Static_assert(offsetof(struct uniobs_socket, fd) == 20, "socket.fd");
+_Static_assert(offsetof(struct uniobs_socket, owner_tid) == 24, "socket.owner_tid");
+_Static_assert(offsetof(struct uniobs_socket, pad2) == 28, "socket.pad2");
+_Static_assert(offsetof(struct uniobs_socket, laddr) == 32, "socket.laddr");
+_Static_assert(offsetof(struct uniobs_socket, raddr) == 48, "socket.raddr");
+_Static_assert(offsetof(struct uniobs_socket, lport) == 64, "socket.lport");
+_Static_assert(offsetof(struct uniobs_socket, rport) == 66, "socket.rport");
+_Static_assert(offsetof(struct uniobs_socket, backlog) == 68, "socket.backlog");
+_Static_assert(offsetof(struct uniobs_socket, backlog_max) == 70, "socket.backlog_max");
+_Static_assert(offsetof(struct uniobs_socket, recvq) == 72, "socket.recvq");
+_Static_assert(offsetof(struct uniobs_socket, sendq) == 76, "socket.sendq");
+_Static_assert(offsetof(struct uniobs_socket, rx_bytes) == 80, "socket.rx_bytes");
+_Static_assert(offsetof(struct uniobs_socket, tx_bytes) == 88, "socket.tx_bytes");
+_Static_assert(offsetof(struct uniobs_socket, opened) == 96, "socket.opened");
+_Static_assert(offsetof(struct uniobs_socket, retransmits) == 104, "socket.retransmits");
+_Static_assert(offsetof(struct uniobs_socket, cwnd) == 108, "socket.cwnd");
+_Static_assert(offsetof(struct uniobs_socket, rtt_us) == 112, "socket.rtt_us");
+_Static_assert(offsetof(struct uniobs_socket, mss) == 116, "socket.mss");
+_Static_assert(offsetof(struct uniobs_socket, path) == 120, "socket.path");
+_Static_assert(offsetof(struct uniobs_socket, reserved) == 168, "socket.reserved");
 
 struct uniobs_heap {
 	uint32_t seq;
-	uint32_t pad;
+	uint32_t check;
 	uint64_t total;
 	uint64_t used;
 	uint64_t peak;
@@ -494,7 +513,7 @@ struct uniobs_heap {
 };
 _Static_assert(sizeof(struct uniobs_heap) == 64, "heap");
 _Static_assert(offsetof(struct uniobs_heap, seq) == 0, "heap.seq");
-_Static_assert(offsetof(struct uniobs_heap, pad) == 4, "heap.pad");
+_Static_assert(offsetof(struct uniobs_heap, check) == 4, "heap.check");
 _Static_assert(offsetof(struct uniobs_heap, total) == 8, "heap.total");
 _Static_assert(offsetof(struct uniobs_heap, used) == 16, "heap.used");
 _Static_assert(offsetof(struct uniobs_heap, peak) == 24, "heap.peak");
@@ -506,7 +525,7 @@ _Static_assert(offsetof(struct uniobs_heap, failures) == 56, "heap.failures");
 /* Allocations by call site. One writer context at a time. */
 struct uniobs_site {
 	uint32_t seq;
-	uint32_t pad;
+	uint32_t check;
 	uint64_t pc;
 	uint64_t live_bytes;
 	uint64_t live_count;
@@ -515,7 +534,7 @@ struct uniobs_site {
 };
 _Static_assert(sizeof(struct uniobs_site) == 48, "site");
 _Static_assert(offsetof(struct uniobs_site, seq) == 0, "site.seq");
-_Static_assert(offsetof(struct uniobs_site, pad) == 4, "site.pad");
+_Static_assert(offsetof(struct uniobs_site, check) == 4, "site.check");
 _Static_assert(offsetof(struct uniobs_site, pc) == 8, "site.pc");
 _Static_assert(offsetof(struct uniobs_site, live_bytes) == 16, "site.live_bytes");
 _Static_assert(offsetof(struct uniobs_site, live_count) == 24, "site.live_count");
@@ -524,6 +543,7 @@ _Static_assert(offsetof(struct uniobs_site, total_count) == 40, "site.total_coun
 
 struct uniobs_iface {
 	uint32_t seq;
+	uint32_t check;
 	uint32_t index;
 	uint8_t name[16];
 	uint8_t mac[6];
@@ -531,6 +551,7 @@ struct uniobs_iface {
 	uint32_t flags;
 	uint32_t prefix;
 	uint8_t addr[16];
+	uint32_t pad;
 	uint64_t rx_packets;
 	uint64_t rx_bytes;
 	uint64_t rx_dropped;
@@ -539,26 +560,26 @@ struct uniobs_iface {
 	uint64_t tx_dropped;
 	uint64_t rx_errors;
 	uint64_t tx_errors;
-	uint8_t reserved[8];
 };
 _Static_assert(sizeof(struct uniobs_iface) == 128, "iface");
 _Static_assert(offsetof(struct uniobs_iface, seq) == 0, "iface.seq");
-_Static_assert(offsetof(struct uniobs_iface, index) == 4, "iface.index");
-_Static_assert(offsetof(struct uniobs_iface, name) == 8, "iface.name");
-_Static_assert(offsetof(struct uniobs_iface, mac) == 24, "iface.mac");
-_Static_assert(offsetof(struct uniobs_iface, mtu) == 30, "iface.mtu");
-_Static_assert(offsetof(struct uniobs_iface, flags) == 32, "iface.flags");
-_Static_assert(offsetof(struct uniobs_iface, prefix) == 36, "iface.prefix");
-_Static_assert(offsetof(struct uniobs_iface, addr) == 40, "iface.addr");
-_Static_assert(offsetof(struct uniobs_iface, rx_packets) == 56, "iface.rx_packets");
-_Static_assert(offsetof(struct uniobs_iface, rx_bytes) == 64, "iface.rx_bytes");
-_Static_assert(offsetof(struct uniobs_iface, rx_dropped) == 72, "iface.rx_dropped");
-_Static_assert(offsetof(struct uniobs_iface, tx_packets) == 80, "iface.tx_packets");
-_Static_assert(offsetof(struct uniobs_iface, tx_bytes) == 88, "iface.tx_bytes");
-_Static_assert(offsetof(struct uniobs_iface, tx_dropped) == 96, "iface.tx_dropped");
-_Static_assert(offsetof(struct uniobs_iface, rx_errors) == 104, "iface.rx_errors");
-_Static_assert(offsetof(struct uniobs_iface, tx_errors) == 112, "iface.tx_errors");
-_Static_assert(offsetof(struct uniobs_iface, reserved) == 120, "iface.reserved");
+_Static_assert(offsetof(struct uniobs_iface, check) == 4, "iface.check");
+_Static_assert(offsetof(struct uniobs_iface, index) == 8, "iface.index");
+_Static_assert(offsetof(struct uniobs_iface, name) == 12, "iface.name");
+_Static_assert(offsetof(struct uniobs_iface, mac) == 28, "iface.mac");
+_Static_assert(offsetof(struct uniobs_iface, mtu) == 34, "iface.mtu");
+_Static_assert(offsetof(struct uniobs_iface, flags) == 36, "iface.flags");
+_Static_assert(offsetof(struct uniobs_iface, prefix) == 40, "iface.prefix");
+_Static_assert(offsetof(struct uniobs_iface, addr) == 44, "iface.addr");
+_Static_assert(offsetof(struct uniobs_iface, pad) == 60, "iface.pad");
+_Static_assert(offsetof(struct uniobs_iface, rx_packets) == 64, "iface.rx_packets");
+_Static_assert(offsetof(struct uniobs_iface, rx_bytes) == 72, "iface.rx_bytes");
+_Static_assert(offsetof(struct uniobs_iface, rx_dropped) == 80, "iface.rx_dropped");
+_Static_assert(offsetof(struct uniobs_iface, tx_packets) == 88, "iface.tx_packets");
+_Static_assert(offsetof(struct uniobs_iface, tx_bytes) == 96, "iface.tx_bytes");
+_Static_assert(offsetof(struct uniobs_iface, tx_dropped) == 104, "iface.tx_dropped");
+_Static_assert(offsetof(struct uniobs_iface, rx_errors) == 112, "iface.rx_errors");
+_Static_assert(offsetof(struct uniobs_iface, tx_errors) == 120, "iface.tx_errors");
 
 /* Head of a log, trace or packet ring; slots follow. */
 struct uniobs_ring {
@@ -667,7 +688,9 @@ struct uniobs_panic {
 	uint8_t message[192];
 	uint64_t stack_va;
 	uint64_t stack_len;
-	uint8_t reserved[80];
+	uint32_t check;
+	uint32_t stack_check;
+	uint8_t reserved[72];
 };
 _Static_assert(sizeof(struct uniobs_panic) == 512, "panic");
 _Static_assert(offsetof(struct uniobs_panic, kind) == 0, "panic.kind");
@@ -703,7 +726,9 @@ _Static_assert(offsetof(struct uniobs_panic, cr4) == 216, "panic.cr4");
 _Static_assert(offsetof(struct uniobs_panic, message) == 224, "panic.message");
 _Static_assert(offsetof(struct uniobs_panic, stack_va) == 416, "panic.stack_va");
 _Static_assert(offsetof(struct uniobs_panic, stack_len) == 424, "panic.stack_len");
-_Static_assert(offsetof(struct uniobs_panic, reserved) == 432, "panic.reserved");
+_Static_assert(offsetof(struct uniobs_panic, check) == 432, "panic.check");
+_Static_assert(offsetof(struct uniobs_panic, stack_check) == 436, "panic.stack_check");
+_Static_assert(offsetof(struct uniobs_panic, reserved) == 440, "panic.reserved");
 
 /* Head of every message on a channel. READ carries no payload; DATA carries size bytes. HELLO is a READ whose answer is DATA with the header page and address = self_pa. */
 struct uniobs_frame {

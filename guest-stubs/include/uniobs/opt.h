@@ -2,8 +2,8 @@
  * opt.h - every knob of the library. Change one with -DNAME=value for the library and for all that
  * includes uniobs.h: a part that is left out turns into empty inline functions (uniobs/off.h).
  *
- * The minimal configuration is -DUNIOBS_MINIMAL=1: region, threads, counters, events and trace rings, strings,
- * panic record. Single parts can be put back with their own knob.
+ * The minimal configuration is -DUNIOBS_MINIMAL=1: region, threads, counters, strings, events and trace
+ * rings. Single parts can be put back with their own knob.
  */
 #ifndef UNIOBS_OPT_H
 #define UNIOBS_OPT_H
@@ -20,7 +20,7 @@
 
 /* The panic record: uniobs_panic. */
 #if !defined UNIOBS_WITH_PANIC
-#define UNIOBS_WITH_PANIC 1
+#define UNIOBS_WITH_PANIC (!UNIOBS_MINIMAL)
 #endif
 
 /* The log ring: uniobs_log. */

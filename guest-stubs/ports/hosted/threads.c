@@ -90,10 +90,11 @@ static void runs(bool first)
 		self->switches++;
 		if (sp >= self->stack_lo && sp < self->stack_low_mark)
 			self->stack_low_mark = sp;
-		uniobs_row_end(&self->seq);
+		UNIOBS_ROW_END(self);
 	}
 	live->beat_tsc = UNIOBS_CLOCK();
 	live->beat_count++;
+	uniobs_live_seal();
 	uniobs_hosted_exit();
 }
 
@@ -203,9 +204,10 @@ void uniobs_hosted_sample(void)
 		uniobs_row_begin(&t->seq);
 		t->cpu_ticks = ticks;
 		t->ticks_sampled += t->state == UNIOBS_THREAD_STATE_RUNNING;
-		uniobs_row_end(&t->seq);
+		UNIOBS_ROW_END(t);
 	}
 	live->tick_tsc = UNIOBS_CLOCK();
 	live->tick_count++;
+	uniobs_live_seal();
 	uniobs_hosted_exit();
 }

@@ -54,7 +54,7 @@ def thread(clock: Clock, row: Row[_abi.Thread], live: _abi.HeaderLive | None, na
     t = row.value
     # A row is free only until its first use: one that was used and says so has lost its state.
     if row.torn or t.state == _abi.THREAD_STATE_FREE:
-        return Thread(t.tid, torn=True)
+        return Thread(t.tid if row.sound else 0, torn=True)
     state = _abi.THREAD_STATE_NAMES.get(t.state)
     running = t.state == _abi.THREAD_STATE_RUNNING
     latest = max(live.beat_tsc, live.tick_tsc) if live is not None else 0
@@ -138,7 +138,7 @@ def endpoint(socket: Socket, listening: bool) -> str | None:
 def lock(clock: Clock, row: Row[_abi.Lock]) -> Lock:
     k = row.value
     if row.torn:
-        return Lock(k.va, torn=True)
+        return Lock(k.va if row.sound else 0, torn=True)
     kind = _abi.LOCK_KIND_NAMES.get(k.kind)
     return Lock(
         address=k.va,
@@ -164,7 +164,7 @@ def address(family: int, raw: bytes) -> str | None:
 def socket(clock: Clock, row: Row[_abi.Socket]) -> Socket:
     s = row.value
     if row.torn:
-        return Socket(s.id, torn=True)
+        return Socket(s.id if row.sound else 0, torn=True)
     kind = _abi.FD_KIND_NAMES.get(s.kind)
     is_net = s.kind in (_abi.FD_KIND_TCP, _abi.FD_KIND_UDP, _abi.FD_KIND_RAW)
     is_tcp = s.kind == _abi.FD_KIND_TCP
@@ -196,7 +196,7 @@ def socket(clock: Clock, row: Row[_abi.Socket]) -> Socket:
 def interface(row: Row[_abi.Iface]) -> Interface:
     i = row.value
     if row.torn:
-        return Interface(i.index, torn=True)
+        return Interface(i.index if row.sound else 0, torn=True)
     prefix = i.prefix if i.prefix <= 128 else None
     return Interface(
         index=i.index,
@@ -236,5 +236,5 @@ def heap(row: Row[_abi.Heap]) -> Heap:
 def site(row: Row[_abi.Site]) -> AllocSite:
     s = row.value
     if row.torn or s.live_bytes > s.total_bytes or s.live_count > s.total_count:
-        return AllocSite(s.pc, torn=True)
+        return AllocSite(s.pc if row.sound else 0, torn=True)
     return AllocSite(s.pc, s.live_bytes, s.live_count, s.total_bytes, s.total_count)
