@@ -1,4 +1,4 @@
-"""Cores with flipped bits and cut ends: one of our errors, or bytes; no traceback, no memory without bound."""
+"""Cores with flipped bits and cut ends: one of our errors, or bytes; bounded time and memory."""
 
 import os
 import random

@@ -1,6 +1,7 @@
 """Small cores, made by hand, with a region in them. Real ones are taken from QEMU and gdb in other tests."""
 
 import struct
+from typing import Any
 
 from support.bare_guest import region_blob
 from uniobs.region import _abi
@@ -32,10 +33,11 @@ def prstatus(pid: int) -> bytes:
     return bytes(32) + struct.pack("<i", pid) + bytes(76) + struct.pack("<27Q", *range(27)) + bytes(8)
 
 
-def qemu_core(size: int) -> bytes:
+def qemu_core(size: int, **region: Any) -> bytes:
     """As dump-guest-memory writes one: paging off, memory in two segments, e_ehsize 8."""
+    blob = region_blob(REGION, **region)
     memory = bytearray(size)
-    memory[REGION : REGION + 8192] = region_blob(REGION)
+    memory[REGION : REGION + len(blob)] = blob
     state = struct.pack("<II18Q", 1, 440, *range(0x100, 0x112))
     state += b"".join(struct.pack("<IIIIQ", number, 0, 0, 0, 0) for number in range(10))
     state += struct.pack("<6Q", 0x11, 0, 0, 0, 0, 0)
@@ -48,7 +50,8 @@ def qemu_core(size: int) -> bytes:
 def linux_core(size: int) -> bytes:
     """As Linux writes one of a hosted guest."""
     memory = bytearray(size)
-    memory[REGION : REGION + 8192] = region_blob(HOSTED + REGION, flags=_abi.FLAG_HOSTED, os_pid=77)
+    blob = region_blob(HOSTED + REGION, flags=_abi.FLAG_HOSTED, os_pid=77)
+    memory[REGION : REGION + len(blob)] = blob
     names = b"/nowhere/app\0/nowhere/libc.so.6\0"
     files = struct.pack("<QQ6Q", 2, 4096, 0x400000, 0x402000, 0, 0x600000, 0x700000, 1) + names
     auxv = struct.pack("<4Q", 9, 0x401000, 0, 0)

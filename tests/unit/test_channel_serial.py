@@ -15,6 +15,7 @@ from uniobs.errors import BadFormat, NoSuchTarget, TargetError, TargetGone, Unkn
 from uniobs.region import _abi
 from uniobs.target import open_target
 
+SIZE = len(region_blob())
 BLOB = region_blob() + bytes(range(256)) * 1024  # the region, and memory behind it
 Answer = Callable[[Message], bytes]
 
@@ -79,17 +80,17 @@ def _received(client: socket.socket) -> bytes:
 
 def test_reads_are_what_the_guest_holds(peer: Callable[[Answer], str]) -> None:
     memory = SerialMemory(peer(truth))
-    assert memory.region == (REGION, 8192)
-    assert memory.read(REGION, 8192) == BLOB[:8192]
+    assert memory.region == (REGION, SIZE)
+    assert memory.read(REGION, SIZE) == BLOB[:SIZE]
     before = memory.round_trips
-    assert memory.read(REGION + 8192 + 5, 200_000) == BLOB[8192 + 5 :][:200_000]
+    assert memory.read(REGION + SIZE + 5, 200_000) == BLOB[SIZE + 5 :][:200_000]
     assert memory.round_trips == before + 4
-    assert memory.read(REGION + 9000, 1000) == BLOB[9000:10000]
+    assert memory.read(REGION + SIZE + 1000, 1000) == BLOB[SIZE + 1000 :][:1000]
     assert memory.round_trips == before + 4  # mirrored
     assert memory.read(REGION + 10, 6) == BLOB[10:16]
     assert memory.round_trips == before + 5  # the region is always asked for
     memory.refresh()
-    assert memory.read(REGION + 9000, 1) == BLOB[9000:9001]
+    assert memory.read(REGION + SIZE + 1000, 1) == BLOB[SIZE + 1000 :][:1]
     assert memory.round_trips == before + 6
     with pytest.raises(UnknownMemory, match="refuses"):
         memory.read(0x1000, 8)
@@ -118,7 +119,7 @@ def test_what_is_damaged_is_asked_for_again(peer: Callable[[Answer], str]) -> No
         return b"noise" + bytes(reply)
 
     memory = SerialMemory(peer(damaged), timeout=1.5)
-    assert memory.read(REGION + 8192, 100_000) == BLOB[8192:][:100_000]
+    assert memory.read(REGION + SIZE, 100_000) == BLOB[SIZE:][:100_000]
     memory.close()
 
 

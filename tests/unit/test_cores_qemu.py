@@ -52,7 +52,7 @@ def test_memory_and_registers(taken: Taken) -> None:
         assert core.kind == "qemu-elf"
         assert core.memory.read(0, 0xA0000) == taken.low[:0xA0000]
         assert core.memory.read(MIB, MIB) == taken.low[MIB:]
-        assert core.memory.read(REGION, 8192) == region_blob()
+        assert core.memory.read(REGION, len(region_blob())) == region_blob()
         with pytest.raises(UnknownMemory):
             core.memory.read(64 * MIB - 1, 2)
         (registers,) = core.registers

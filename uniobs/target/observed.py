@@ -69,10 +69,12 @@ def observe(key: str, count: int, at: float | None = None) -> float:
     return first
 
 
-def recall(key: str, count: int) -> float | None:
-    """How long ``key`` was seen to stand at ``count``, without noting anything; None when it never was."""
-    known = _entry(_load(_directory() / "beats.json").get(key), now())
-    return known[2] - known[1] if known is not None and known[0] == count else None
+def forget(key: str) -> None:
+    """Begin anew: its VMM held it, so that standing still meant nothing."""
+    path = _directory() / "beats.json"
+    guests = _load(path)
+    if guests.pop(key, None) is not None:
+        _save(path, guests, now())
 
 
 def _save(path: Path, guests: dict[str, Any], at: float) -> None:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from uniobs.errors import NotOffered, UniobsError, UnknownMemory
 from uniobs.memory.base import AddressSpace
 from uniobs.memory.paging import Identity, PageTables
-from uniobs.region import _abi
 
 if TYPE_CHECKING:
     from uniobs.region.reader import Region
@@ -59,10 +58,9 @@ def fits(space: AddressSpace, region: "Region | None") -> bool:
 
 
 def _panic_space(guest: "Guest", region: "Region") -> PageTables | None:
-    section = region.section(_abi.SECTION_PANIC)
-    if section is None or section.size < _abi.PANIC_SIZE:
+    from uniobs.region.panic import read_panic
+
+    panic = read_panic(region)
+    if panic is None or panic.registers is None or not (cr3 := panic.registers.get("cr3")):
         return None
-    record = _abi.Panic(*_abi.PANIC.unpack(region.read(section.offset, _abi.PANIC_SIZE)))
-    if record.kind == _abi.PANIC_NONE or not record.cr3:
-        return None
-    return PageTables(guest.memory, record.cr3, record.cr4)
+    return PageTables(guest.memory, cr3, panic.registers.get("cr4") or 0)

@@ -162,31 +162,48 @@ def _progress(guest: "Guest", region: "Region", first: Sample, limit: float) -> 
     stuck = _stuck_by_ticks(region, first, HUNG_AFTER)
     if limit <= 0 and stuck is None and observed.now() - since < HUNG_AFTER:
         return Status("unknown", "running; whether it makes progress wasn't watched")
-    sample, waited = first, 0.0
+    sample, waited, asked = first, 0.0, False
     while waited < limit:
         time.sleep(STEP)
         waited += STEP
-        sample = _sample(guest, region)
+        try:
+            sample = _sample(guest, region)
+        except BadFormat as error:  # caught in the middle of a change
+            if waited < limit:
+                continue
+            return Status("unknown", f"its region can't be read: {error}")
         if ended := _ended(sample):
             return Status("dead", ended)
         if sample.beat != first.beat:
             observed.observe(key, sample.beat)
             return Status("live", "idle" if sample.idle else "running")
-        if waited >= GLANCE and (gone := _process_gone(guest)):
+        if waited < GLANCE:
+            continue
+        if gone := _process_gone(guest):
             return Status("dead", gone)
+        if not asked:
+            asked = True
+            held, _ = _held(guest)
+            if held is not None:
+                observed.forget(key)
+                return held
         ticking = sample.live.tick_count != first.live.tick_count
         stuck = _stuck_by_ticks(region, sample, HUNG_AFTER) if ticking else None
-        if waited >= GLANCE and (stuck is not None or observed.now() - since >= max(limit, HUNG_AFTER)):
+        if stuck is not None or observed.now() - since >= max(limit, HUNG_AFTER):
             break
     held, unknown = _held(guest)
     if held is not None:
+        observed.forget(key)
         return held
     watched = observed.now() - observed.observe(key, sample.beat)
     lasted = max(watched, stuck or 0.0)
-    if lasted < min(limit, HUNG_AFTER) or (limit <= 0 and lasted < HUNG_AFTER):
+    if lasted < min(limit or HUNG_AFTER, HUNG_AFTER):
         return Status(
             "unknown", f"no progress for {lasted:.1f} s: too short to tell", lasted, unknown=unknown
         )
+    if sample.idle is None:
+        unknown += ("whether it idles: its current thread's row isn't readable",)
+        return Status("unknown", f"no progress for {lasted:.1f} s", lasted, unknown=unknown)
     return Status("hung", "no progress", round(lasted, 3), unknown=unknown)
 
 
@@ -201,7 +218,7 @@ def _snapshot(guest: "Guest", region: "Region", sample: Sample, age: float | Non
         return Status("live", "running when the core was taken", snapshot=True)
     if sample.idle:
         return Status("live", "idle", snapshot=True, beat_age_s=age)
-    if age is not None and age >= HUNG_AFTER:
+    if sample.idle is False and age is not None and age >= HUNG_AFTER:
         return Status("hung", "no progress", age, True, age)
     return Status(
         "unknown",
