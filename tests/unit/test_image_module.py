@@ -198,3 +198,27 @@ def test_source_text(program: Path, tmp_path: Path) -> None:
     newer = tmp_path / "new.c"
     newer.write_text("int x;\n")
     assert (snippet(str(newer), 1, image=program) or found).newer
+
+
+def test_one_file_is_opened_once_and_let_go(program: Path, tmp_path: Path) -> None:
+    import gc
+
+    gc.collect()
+    gc.disable()
+    try:
+        copy = tmp_path / "copy"
+        copy.write_bytes(program.read_bytes())
+        link = tmp_path / "link"
+        link.hardlink_to(copy)
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        modules = [Module.load(copy if n % 2 else link, n << 20) for n in range(50)]
+        start = (modules[0].symbol("mix") or (0, 0))[0]
+        for number, module in enumerate(modules):
+            assert module.symbolise(start + (number << 20)) == modules[0].symbolise(start)
+            assert module.cfi(start + (number << 20))
+        assert {m.path for m in modules} == {copy, link}
+        assert len(list(Path("/proc/self/fd").iterdir())) == before + 1
+        del module, modules
+        assert len(list(Path("/proc/self/fd").iterdir())) == before
+    finally:
+        gc.enable()

@@ -5,6 +5,7 @@ Nothing is trusted: every offset and size is checked against the file, and what 
 
 import mmap
 import os
+import stat
 import struct
 import zlib
 from bisect import bisect_right
@@ -55,6 +56,20 @@ class Segment(NamedTuple):
     memsz: int
 
 
+class Parts:
+    """Disjoint, ascending [start, end) ranges."""
+
+    def __init__(self, ranges: tuple[tuple[int, int], ...]) -> None:
+        self._ranges = ranges
+        self._starts = [low for low, _ in ranges]
+
+    def find(self, address: int) -> tuple[int, int] | None:
+        index = bisect_right(self._starts, address) - 1
+        if index >= 0 and address < self._ranges[index][1]:
+            return self._ranges[index]
+        return None
+
+
 class Elf:
     """One file. Raises NoSuchTarget, AccessDenied, BadFormat, or NotOffered for another architecture."""
 
@@ -62,10 +77,16 @@ class Elf:
         self.path = Path(path)
         self._sections: dict[str, memoryview] = {}
         try:
-            with open(self.path, "rb") as file:
-                if os.fstat(file.fileno()).st_size < 64:
+            file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            try:
+                status = os.fstat(file)
+                if not stat.S_ISREG(status.st_mode):
+                    raise BadFormat(f"{self.path}: not a regular file")
+                if status.st_size < 64:
                     raise BadFormat(f"{self.path}: too short for an ELF file")
-                self._data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+                self._data = memoryview(mmap.mmap(file, 0, access=mmap.ACCESS_READ))
+            finally:
+                os.close(file)
         except FileNotFoundError as error:
             raise NoSuchTarget(f"{self.path}: no such file") from error
         except PermissionError as error:
@@ -215,19 +236,19 @@ class Elf:
         return tuple(merged)
 
     @cached_property
-    def _code_starts(self) -> list[int]:
-        return [low for low, _ in self.code_ranges]
+    def _parts(self) -> Parts:
+        return Parts(self.code_ranges)
 
     def code_part(self, address: int) -> tuple[int, int] | None:
         """The one of code_ranges that holds a link address."""
-        index = bisect_right(self._code_starts, address) - 1
-        if index >= 0 and address < self.code_ranges[index][1]:
-            return self.code_ranges[index]
-        return None
+        return self._parts.find(address)
 
     def check(self) -> None:
         """Raise BadFormat now when headers, text or symbols can't be right; DWARF isn't looked at."""
         _ = self.segments, self.code_ranges, self.text, self.symbols, self.build_id
+
+    def check_loaded(self) -> None:
+        """Raise BadFormat when the file lacks bytes that are to be loaded (a debug file may)."""
         for segment in self.segments:
             if segment.type == PT_LOAD:
                 self._slice(segment.offset, segment.filesz, "a loaded segment")
@@ -240,8 +261,8 @@ class Elf:
                 if section.type == kind and section.link < len(self.sections):
                     strings = self.content(self.sections[section.link])
                     table = self.content(section)
-                    return Symbols(table[: len(table) // 24 * 24], strings, self.code_part)
-        return Symbols(memoryview(b""), memoryview(b""), self.code_part)
+                    return Symbols(table[: len(table) // 24 * 24], strings, self._parts.find)
+        return Symbols(memoryview(b""), memoryview(b""), self._parts.find)
 
     def notes(self) -> Iterator[tuple[bytes, int, int, bytes]]:
         """(name, type, link address or 0, description) of every note of the file."""

@@ -10,6 +10,7 @@ from uniobs.image import proof, separate
 from uniobs.image.dwarf.cfi import CallFrames
 from uniobs.image.dwarf.index import Dwarf
 from uniobs.image.elf import Elf
+from uniobs.image.opened import Opened, open_image
 
 if TYPE_CHECKING:
     from uniobs.image.dwarf.cfa import Rules
@@ -28,13 +29,14 @@ class SourceFrame(NamedTuple):
 class Module:
     """Addresses are runtime ones: link address + ``bias``."""
 
-    def __init__(self, elf: Elf, bias: int = 0, debug: Elf | None = None) -> None:
-        self.elf = elf
+    def __init__(self, image: Opened, path: Path, bias: int = 0, debug: Opened | None = None) -> None:
+        self._opened = [image] + ([debug] if debug else [])
+        self.elf = image.elf
         self.bias = bias
-        self.debug = debug  # a separate file with the DWARF, if there is one
-        self.path: Path = elf.path
-        self.name: str = elf.path.name
-        self.build_id: str | None = elf.build_id
+        self.debug = debug.elf if debug else None  # a separate file with the DWARF, if there is one
+        self.path = path  # the file itself may be shared with a module that found it elsewhere
+        self.name: str = path.name
+        self.build_id: str | None = image.elf.build_id
         self.proof: proof.Proof | None = None  # None: not compared yet
         self.notes: list[str] = []  # what of its debug information couldn't be read
         self._frames: dict[int, list[SourceFrame]] = {}
@@ -47,25 +49,26 @@ class Module:
 
         Raises NoSuchTarget, AccessDenied, BadFormat, NotOffered; ImageMismatch: ``debug`` is another's.
         """
-        elf = Elf(path)
-        elf.check()
+        image = open_image(path)
+        image.elf.check_loaded()
         if debug is not None:
-            return cls(elf, bias, separate.named(elf, Path(debug)))
-        return cls(elf, bias, None if elf.has_dwarf else separate.find(elf))
+            return cls(image, Path(path), bias, separate.named(image.elf, Path(debug)))
+        beside = None if image.elf.has_dwarf else separate.find(image.elf, Path(path))
+        return cls(image, Path(path), bias, beside)
 
     def __repr__(self) -> str:
         return f"Module({self.name!r}, bias={self.bias:#x})"
 
     @cached_property
     def _elves(self) -> list[Elf]:
-        return [self.elf] + ([self.debug] if self.debug else [])
+        return [opened.elf for opened in self._opened]
 
     @cached_property
     def dwarf(self) -> Dwarf | None:
         """None when neither the image nor a file beside it carries DWARF."""
-        for elf in reversed(self._elves):
-            if elf.has_dwarf:
-                return Dwarf(elf)
+        for opened in reversed(self._opened):
+            if opened.elf.has_dwarf:
+                return opened.dwarf
         return None
 
     @cached_property

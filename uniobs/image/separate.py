@@ -6,6 +6,7 @@ from pathlib import Path
 
 from uniobs.errors import ImageMismatch, UniobsError
 from uniobs.image.elf import PF_X, PT_LOAD, Elf
+from uniobs.image.opened import Opened, open_image
 
 
 def belongs(image: Elf, debug: Elf) -> str | None:
@@ -34,8 +35,7 @@ def belongs(image: Elf, debug: Elf) -> str | None:
     return None if crc == link[1] else "another checksum than .gnu_debuglink names"
 
 
-def _candidates(image: Elf) -> Iterator[Path]:
-    path = image.path.resolve()
+def _candidates(image: Elf, path: Path) -> Iterator[Path]:
     link = image.debug_link
     name = Path(link[0]).name if link else ""
     if name:
@@ -51,26 +51,25 @@ def _candidates(image: Elf) -> Iterator[Path]:
         yield Path("/usr/lib/debug") / path.parent.relative_to("/") / name
 
 
-def find(image: Elf) -> Elf | None:
-    """The debug file of an image that carries no DWARF itself, or None."""
-    for path in _candidates(image):
-        if not path.is_file() or path == image.path.resolve():
+def find(image: Elf, path: Path) -> Opened | None:
+    """The debug file of an image at ``path`` that carries no DWARF itself, or None."""
+    whole = path.resolve()
+    for candidate in _candidates(image, whole):
+        if not candidate.is_file() or candidate == whole:
             continue
         try:
-            debug = Elf(path)
-            debug.symbols  # noqa: B018  checks them
-            if debug.has_dwarf and belongs(image, debug) is None:
+            debug = open_image(candidate)
+            if debug.elf.has_dwarf and belongs(image, debug.elf) is None:
                 return debug
         except UniobsError:
             continue  # a stranger's file of that name
     return None
 
 
-def named(image: Elf, path: str | Path) -> Elf:
+def named(image: Elf, path: str | Path) -> Opened:
     """The debug file that the user named. Raises ImageMismatch when it isn't the image's."""
-    debug = Elf(path)
-    debug.symbols  # noqa: B018  checks them
-    why = belongs(image, debug)
+    debug = open_image(path)
+    why = belongs(image, debug.elf)
     if why:
-        raise ImageMismatch(f"{debug.path} isn't the debug file of {image.path}: {why}")
+        raise ImageMismatch(f"{path} isn't the debug file of {image.path}: {why}")
     return debug
