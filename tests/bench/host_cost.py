@@ -1,5 +1,6 @@
 """What looking costs the host: finding the region in 1 GiB, `uniobs ps`, the first stack of a core."""
 
+import os
 import sys
 import tempfile
 import time
@@ -59,13 +60,12 @@ def find_in_process(pid: int) -> Figure:
 
 def find_in_file(core: Path) -> Figure:
     """The peer looks for the same bytes, but for the line feed that ends them."""
-    pattern = "".join(f"\\x{byte:02x}" for byte in MAGIC[:-1])
-    grep = ("env", "LC_ALL=C", "grep", "-c", "-a", "-P", pattern, str(core))
+    grep = ("env", "LC_ALL=C", "grep", "-c", "-a", "-F", os.fsdecode(MAGIC[:-1]), str(core))
     return paired(
         "find the region, 1 GiB core",
         "ms",
         seek(str(core)),
-        "grep -P",
+        "grep -F",
         lambda: cost(grep).wall,
         rounds=5,
         budget="budget 50 ms",
