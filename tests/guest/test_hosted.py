@@ -70,6 +70,24 @@ def text(field: bytes) -> str:
     return field.split(b"\0")[0].decode()
 
 
+def assert_nothing_torn(hosted: Hosted) -> None:
+    for kind, size in ((abi.SECTION_THREADS, 192), (abi.SECTION_LOCKS, 96), (abi.SECTION_SOCKETS, 192)):
+        data, section = hosted.section(kind)
+        rows = [data[i * size : (i + 1) * size] for i in range(section.entry_count)]
+        assert not [row for row in rows if row[0] & 1]
+        assert [int.from_bytes(row[4:8], "little") for row in rows] == [check_word(row[8:]) for row in rows]
+    live = hosted.read()[abi.LIVE_OFFSET :][:100]
+    assert int.from_bytes(live[96:], "little") == check_word(live[:96])
+
+
+def check_word(data: bytes) -> int:
+    """SPEC.md, "Check words"."""
+    total = 0
+    for i in range(0, len(data), 8):
+        total = (total ^ int.from_bytes(data[i : i + 8], "little")) * 0x9E3779B97F4A7C15 & (1 << 64) - 1
+    return total >> 32
+
+
 def until(what: str, condition: Callable[[], bool], seconds: float = 10) -> None:
     end = time.monotonic() + seconds
     while not condition():
@@ -166,6 +184,7 @@ def test_death_is_recorded(hosted: Hosted, how: str, sig: int, kind: int, functi
     assert hosted.wait() == -sig
     panic = hosted.panic()
     assert (hosted.live().state, panic.kind) == (abi.STATE_PANICKED, kind)
+    assert_nothing_torn(hosted)
     names = {row.tid: name for name, row in hosted.threads().items()}
     assert names[panic.tid].startswith("worker-")
     if function:
@@ -184,6 +203,7 @@ def test_clean_exit_is_recorded(hosted: Hosted) -> None:
     assert hosted.wait() == 0
     assert (hosted.live().state, hosted.live().exit_code) == (abi.STATE_EXITED, 0)
     assert hosted.panic().kind == abi.PANIC_NONE
+    assert_nothing_torn(hosted)
 
 
 def test_bad_arguments() -> None:

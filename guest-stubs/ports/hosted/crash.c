@@ -55,6 +55,7 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 		length = t->stack_hi - sp;
 	if (t && ours && sig == SIGSEGV && p.cr2 < t->stack_lo + 4096 && p.cr2 + 65536 >= t->stack_lo && p.cr2 <= sp + 65536 && sp < t->stack_lo + 8192)
 		kind = UNIOBS_PANIC_STACK_OVERFLOW, message = "SIGSEGV: stack overflow";
+	uniobs_hosted_freeze();
 	uniobs_panic(kind, &p, message, length ? (const void *)(uintptr_t)sp : 0, sp, length);
 	signal(sig, SIG_DFL);
 	if (!ours)

@@ -17,15 +17,27 @@
 struct hosted uniobs_hosted;
 
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
+static _Thread_local bool guard_kept;
 
 void uniobs_hosted_enter(void)
 {
-	pthread_mutex_lock(&guard);
+	if (!guard_kept)
+		pthread_mutex_lock(&guard);
 }
 
 void uniobs_hosted_exit(void)
 {
-	pthread_mutex_unlock(&guard);
+	if (!guard_kept)
+		pthread_mutex_unlock(&guard);
+}
+
+void uniobs_hosted_freeze(void)
+{
+	const struct timespec pause = { 0, 10000 };
+
+	for (int i = 0; i < 1000 && pthread_mutex_trylock(&guard); i++)
+		nanosleep(&pause, 0);
+	guard_kept = true;
 }
 
 /* The program comes first; the rest are its libraries. */
@@ -125,6 +137,7 @@ static void *map_region(uint64_t size)
 static void at_exit(int status, void *arg)
 {
 	(void)arg;
+	uniobs_hosted_freeze();
 	uniobs_set_state(UNIOBS_STATE_EXITED, status);
 }
 
