@@ -1,6 +1,6 @@
 """Seeded damage to a region: every value shown is the right one or marked unknown, and nothing hangs.
 
-What exactly is checked, and which plain values no reader can check, tests/support/region_damage.py says.
+What exactly that means, and what the layout can't tell, is said in tests/support/region_damage.py.
 UNIOBS_FUZZ_COUNT and UNIOBS_FUZZ_SEED choose how much and which.
 """
 
@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.region_builder import FakeMemory, header_bytes
-from tests.support.region_damage import Layout, account_errors, spans_of, wrong
+from tests.support.region_damage import Layout, account_errors, wrong
 from tests.support.region_truth import BASE, Seen, full_region, observe
 from uniobs.errors import UniobsError
 from uniobs.region import _abi
@@ -91,7 +91,7 @@ def anonymous_kib() -> int:
 def test_seeded_damage() -> None:
     data = full_region().build()
     clean = FakeMemory(data, BASE)
-    truth, layout, spans = observe(clean), Layout(clean), spans_of(clean)
+    truth, layout = observe(clean), Layout(clean)
     assert len(truth.rows) > 60
     assert all(sum(account) > 32 for account in truth.accounts.values())
     refused = unknown = 0
@@ -100,15 +100,15 @@ def test_seeded_damage() -> None:
         rng = random.Random(SEED << 32 | number)
         broken, hit = damaged(rng, data)
         memory = FakeMemory(bytes(broken), BASE, live=number % 4 == 0)
-        damage = layout.damage(hit)
+        guarded = layout.guarded(hit)
         where = f"seed {SEED}, mutation {number}, bytes {sorted(hit)[:8]}"
         seen = seen_or_error(memory)
         if isinstance(seen, str):
-            assert damage.guarded, f"{where}: {seen}"
+            assert guarded, f"{where}: {seen}"
             refused += 1
             continue
-        assert not damage.guarded, f"{where}: damage of the header passed"
-        problems = wrong(truth, seen, damage, layout, spans) + account_errors(truth, seen, damage)
+        assert not guarded, f"{where}: damage of the header passed"
+        problems = wrong(truth, seen, layout, broken) + account_errors(truth, seen, layout.heads(hit))
         assert not problems, f"{where}: {problems[:3]}"
         unknown += len(seen.rows) < len(truth.rows)
         if number % 8 == 0:

@@ -96,7 +96,7 @@ def observe(memory: Memory) -> Seen:
     region = Region(memory, BASE)
     walker = StubWalker(region)
     rows: dict[Key, Values] = {}
-    clock, live = region.clock, region.live()
+    clock, live = region.clock, region.live_or_none()
     found = region.threads()
     names = stub_rows.Names(walker.locks(), walker.sockets(), found)
     for thread in found:
@@ -110,7 +110,7 @@ def observe(memory: Memory) -> Seen:
     for site in region.sites():
         rows["sites", site.index] = values_of(stub_rows.site(site))
     for counter in region.counters():
-        known = stub_rows.counter(region, counter.value)
+        known = stub_rows.counter(region, counter)
         if known is not None:
             rows["counters", counter.index] = values_of(known)
     for heap in region.heap():

@@ -1,5 +1,7 @@
 """Rows under their sequence: whole, or torn."""
 
+import pytest
+
 from tests.support.region_builder import FakeMemory, RegionBuilder
 from uniobs.region import _abi
 from uniobs.region.reader import Region
@@ -22,7 +24,7 @@ class Busy(FakeMemory):
         return data
 
 
-def offset_of(data: bytes, kind: int) -> int:
+def offset_of(data: bytes | bytearray, kind: int) -> int:
     count = _abi.Header(*_abi.HEADER.unpack_from(data)).section_count
     for i in range(count):
         section = _abi.Section(
@@ -78,6 +80,23 @@ def test_a_field_that_changes_under_an_even_sequence_is_torn() -> None:
     memory.at = offset_of(data, _abi.SECTION_THREADS) + 40
     memory.until = 1 << 30
     assert Region(memory, b.base).threads()[0].torn
+
+
+@pytest.mark.parametrize("at", [4, *range(8, _abi.THREAD_SIZE, 5)])
+def test_a_flipped_bit_anywhere_in_a_row_is_seen(at: int) -> None:
+    memory = threads().memory()
+    memory.data[offset_of(memory.data, _abi.SECTION_THREADS) + at] ^= 4
+    first, _ = StubWalker(Region(memory, 0x200000)).threads()
+    assert (first.torn, first.tid, first.name) == (True, 0, None)
+
+
+def test_a_counter_that_disagrees_with_its_inverse_is_left_out() -> None:
+    b = RegionBuilder()
+    b.counter("x", 5)
+    for at in range(_abi.COUNTER_SIZE - 4):
+        memory = b.memory()
+        memory.data[offset_of(memory.data, _abi.SECTION_COUNTERS) + at] ^= 1
+        assert StubWalker(Region(memory, b.base)).counters() == []
 
 
 def walker(b: RegionBuilder) -> StubWalker:
@@ -229,12 +248,13 @@ def test_the_panic_record() -> None:
 
 def test_a_panic_record_that_cannot_be() -> None:
     b = RegionBuilder()
-    b.set_panic(b"s" * 64, kind=0, rip=0x1000)
+    b.panic = bytes(_abi.PANIC_SIZE)
     assert walker(b).panic() is None
-    b.set_panic(b"s" * 64, kind=99, rip=0x1000)
-    garbled = walker(b).panic()
-    assert garbled is not None
-    assert (garbled.kind, garbled.registers) == ("unknown", None)
+    for kind in (0, 99):  # 0: it died while it recorded its death
+        b.set_panic(b"s" * 64, kind=kind, rip=0x1000)
+        garbled = walker(b).panic()
+        assert garbled is not None
+        assert (garbled.kind, garbled.registers) == ("unknown", None)
     b.set_panic(b"s" * 64, kind=1, rip=0x1000, stack_len=65, stack_va=5)
     cut = walker(b).panic()
     assert cut is not None

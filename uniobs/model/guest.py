@@ -3,7 +3,8 @@
 Times are guest TSC ticks where a field is named ``*_tsc`` and nanoseconds since the guest's boot
 where it is named ``*_ns``; addresses are guest-virtual unless named otherwise. Text is as the guest
 gave it: renderers make it safe for a terminal. ``torn`` marks a row whose writer was caught, or
-died, in the middle of it: its fields are then None, but for its key.
+died, in the middle of it, or that is garbled: its fields are then None, but for its key, which is 0 when
+even that isn't known.
 """
 
 from dataclasses import dataclass, field

@@ -44,7 +44,8 @@ def slot_sequence(raw: bytes) -> int:
     found = (found ^ second) * FACTOR & MASK
     found = (found ^ third) * FACTOR & MASK
     found = (found ^ fourth) * FACTOR & MASK
-    return (first ^ found >> 32) & 0xFFFFFFFF
+    position: int = (first ^ found >> 32) & 0xFFFFFFFF
+    return position
 
 
 def packet_sequence(raw: bytes) -> int | None:

@@ -11,6 +11,7 @@ NAMES: Final = (
     *("r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"),
     *("rip", "rflags", "cs", "ss", "cr0", "cr2", "cr3", "cr4"),
 )
+CHECK: Final = _abi.PANIC_OFFSETS["check"]
 MAX_STACK: Final = 1 << 20
 
 
@@ -19,13 +20,13 @@ def read_panic(region: Region) -> Panic | None:
     section = region.section(_abi.SECTION_PANIC)
     if section is None:
         return None
-    record = _abi.Panic(*_abi.PANIC.unpack(region.read(section.offset, _abi.PANIC_SIZE)))
-    kind = _abi.PANIC_NAMES.get(record.kind)
-    if record.kind == _abi.PANIC_NONE:
-        return None
     raw = region.read(section.offset, _abi.PANIC_SIZE)
-    if kind is None or not check.record_holds(raw, _abi.PANIC_OFFSETS["check"]):
-        return Panic(kind="unknown")  # garbled
+    record = _abi.Panic(*_abi.PANIC.unpack(raw))
+    kind = _abi.PANIC_NAMES.get(record.kind)
+    if not any(raw):
+        return None
+    if record.kind == _abi.PANIC_NONE or kind is None or not check.record_holds(raw, CHECK):
+        return Panic(kind="unknown")  # garbled, or the guest died while it recorded its death
     values = {name: getattr(record, name) for name in NAMES}
     room = min(section.size - _abi.PANIC_SIZE, MAX_STACK)
     stack = b""
