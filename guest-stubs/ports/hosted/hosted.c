@@ -101,8 +101,9 @@ uint64_t uniobs_hosted_tsc(uint64_t ns)
 	return (uint64_t)((__uint128_t)ns * uniobs_hosted.tsc_khz / 1000000u);
 }
 
-/* A file's pages are left out of a core unless bit 3 is set; a memfd's are in it by default. */
-static void keep_file_in_core(void)
+/* What a core must hold: the region when it is in a file (bit 3; a memfd's pages are in it anyway), and the
+ * program's text (bit 2), by which a tool proves that the image it has is the one that ran. */
+static void keep_in_core(void)
 {
 	unsigned filter = 0x33;
 	FILE *f = fopen("/proc/self/coredump_filter", "r+");
@@ -111,7 +112,7 @@ static void keep_file_in_core(void)
 		return;
 	if (fscanf(f, "%x", &filter) == 1) {
 		rewind(f);
-		fprintf(f, "0x%x", filter | 8);
+		fprintf(f, "0x%x", filter | 4 | 8);
 	}
 	fclose(f);
 }
@@ -126,8 +127,6 @@ static void *map_region(uint64_t size)
 		return MAP_FAILED;
 	if (!ftruncate(fd, (off_t)size))
 		at = mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (at != MAP_FAILED && path && *path)
-		keep_file_in_core();
 	int error = errno;
 	close(fd);
 	errno = error;
@@ -171,6 +170,7 @@ int uniobs_hosted_start(const char *app, const struct uniobs_hosted_sizes *sizes
 	error = uniobs_init(&cfg);
 	if (error)
 		return error;
+	keep_in_core();
 	on_exit(at_exit, 0);
 	uniobs_hosted_catch_signals();
 	uniobs_hosted_register("main", 0);
