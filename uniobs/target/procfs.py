@@ -120,7 +120,8 @@ def host_path(pid: int, path: str) -> str:
     root = f"/proc/{pid}/root"
     try:
         ours, theirs = os.stat("/"), os.stat(root)
-        if (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino):
+        same_root = (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino)
+        if same_root and same_namespace(pid, "mnt") is not False:
             return path
     except OSError:
         return path

@@ -47,7 +47,7 @@ def ram_mappings(maps: list[Mapping], size: int) -> list[Mapping]:
     big = [
         m
         for m in maps
-        if m.perms.startswith("rw") and m.size >= MIN_RAM and m.path not in ("[heap]", "[stack]")
+        if m.perms.startswith("rw-") and m.size >= MIN_RAM and m.path not in ("[heap]", "[stack]")
     ]
     return sorted(big, key=lambda m: (m.size != size, m.size < size, -m.size))
 
@@ -60,9 +60,14 @@ def find_ram(info: GuestInfo, notices: list[str]) -> Memory:
     exact = [m for m in choices if m.size == size]
     if exact:
         chosen, base = exact[0], exact[0].start
-        for mapping in exact[1:]:  # two of that size: the region tells
-            if _shows_region(info.pid, mapping, size, info.machine or "?"):
-                chosen, base = mapping, mapping.start
+        if len(exact) > 1:  # the region tells
+            shown = [m for m in exact if _shows_region(info.pid, m, size, info.machine or "?")]
+            if shown:
+                chosen, base = shown[0], shown[0].start
+            else:
+                notices.append(
+                    f"{len(exact)} mappings of {info.name} are of its RAM's size: the first is taken"
+                )
     else:
         found = next((hit for m in choices if (hit := _base_by_region(info.pid, m, size)) is not None), None)
         if found is not None:
