@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import mmap
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from tests.guest.build import make
 from uniobs.region import _abi as abi
@@ -210,3 +212,24 @@ def test_bad_arguments() -> None:
     done = subprocess.run([make("demo-hosted")], capture_output=True, text=True)
     assert done.returncode == 2
     assert "usage: demo-hosted PORT" in done.stderr
+
+
+def test_core_holds_region_and_text(hosted: Hosted) -> None:
+    """The signal handler doesn't keep the kernel from making a core, and nothing of use is left out of it."""
+    if Path("/proc/sys/kernel/core_pattern").read_text().strip() != "core":
+        pytest.skip("cores don't go to the working directory here")
+    _, hard = resource.prlimit(hosted.process.pid, resource.RLIMIT_CORE)
+    if hard == 0:
+        pytest.skip("cores are forbidden here")
+    resource.prlimit(hosted.process.pid, resource.RLIMIT_CORE, (hard, hard))
+    header = abi.Header._make(abi.HEADER.unpack_from(hosted.read()))
+    assert hosted.ask("GET", "/break/null")[0] == 200
+    assert hosted.wait() == -signal.SIGSEGV
+    (core,) = hosted.region.parent.glob("core*")
+    with core.open("rb") as file:
+        segments = {s["p_vaddr"]: s for s in ELFFile(file).iter_segments("PT_LOAD")}
+        region = segments[header.self_pa].data()
+        assert region[:256] == hosted.read()[:256]
+        assert abi.HeaderLive._make(abi.HEADER_LIVE.unpack_from(region, 256)).state == abi.STATE_PANICKED
+        rip = hosted.panic().rip
+        assert any(at <= rip < at + s["p_filesz"] for at, s in segments.items())
