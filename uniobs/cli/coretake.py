@@ -20,6 +20,8 @@ def take(target: Any, file: str, *, force: bool = False) -> dict[str, Any]:
     path = os.path.abspath(file)
     if os.path.lexists(path) and not force:
         raise UsageError(f"{file} is there already: --force overwrites it")
+    if os.path.lexists(path) and not (os.path.isfile(path) and not os.path.islink(path)):
+        raise UsageError(f"{file} is no regular file: a core isn't put in its place")
     if not os.path.isdir(os.path.dirname(path)):
         raise OutputError(f"{file}: no such directory")
     part = f"{path}.part"

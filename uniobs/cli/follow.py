@@ -16,7 +16,7 @@ def wants_history(target: Any, last: bool) -> bool:
     """Whether what the ring holds is shown and that's all: asked for, or nothing will follow."""
     if last or not target.live:
         return True
-    return bool(target.status(watch=0).state == "dead")
+    return target.status(watch=0).state in ("dead", "hung")
 
 
 def run(

@@ -82,6 +82,8 @@ def _headline(out: Output, target: Any, status: Status, found: list[Verdict], im
             f"; it is dead now: {status.reason}" if status.state == "dead" and first.name not in ENDS else ""
         )
         out.line(f"{target.name} {first.title or first.headline}{length}{snapshot}{ended} {tail}", "bad")
+    elif status.state == "live" and not status.reason.startswith(("idle", "running")):
+        out.line(f"{target.name} is not running: {status.reason}{snapshot} {tail}", "warn")
     elif status.state == "live":
         out.line(
             f"{target.name} is fine: {status.state}, {status.reason}{_beat(status)}{snapshot} {tail}", "good"
