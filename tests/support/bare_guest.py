@@ -33,13 +33,17 @@ def region_blob(
     *,
     idle: bool = True,
     live: Mapping[str, int] | None = None,
+    stack: tuple[int, int] = (0, 0),
     **header: int | bytes,
 ) -> bytes:
     """A region with one thread, which is on the CPU; ``header`` and ``live`` replace fields."""
     fields = {"boot_id": bytes(range(16)), "kernel": b"bare", "app": b"", "image_id": b"", "image_id_len": 0}
     region = RegionBuilder(address, **{**fields, **header})
     flags = _abi.THREAD_FLAG_IDLE if idle else 0
-    region.thread(tid=1, state=_abi.THREAD_STATE_RUNNING, flags=flags, name=b"idle" if idle else b"busy")
+    name = b"idle" if idle else b"busy"
+    low, high = stack
+    state_ = _abi.THREAD_STATE_RUNNING
+    region.thread(tid=1, state=state_, flags=flags, name=name, stack_lo=low, stack_hi=high)
     region.live = {"state": state, "beat_count": 1, "beat_tsc": 1, "current_tid": 1, **(live or {})}
     return region.build()
 

@@ -33,11 +33,14 @@ def prstatus(pid: int) -> bytes:
     return bytes(32) + struct.pack("<i", pid) + bytes(76) + struct.pack("<27Q", *range(27)) + bytes(8)
 
 
-def qemu_core(size: int, **region: Any) -> bytes:
-    """As dump-guest-memory writes one: paging off, memory in two segments, e_ehsize 8."""
-    blob = region_blob(REGION, **region)
+def qemu_core(size: int, *others: tuple[int, bytes], **region: Any) -> bytes:
+    """As dump-guest-memory writes one: paging off, memory in two segments, e_ehsize 8; rsp is 0x106.
+
+    ``others`` are more bytes to lie at addresses of its memory.
+    """
     memory = bytearray(size)
-    memory[REGION : REGION + len(blob)] = blob
+    for at, blob in ((REGION, region_blob(REGION, **region)), *others):
+        memory[at : at + len(blob)] = blob
     state = struct.pack("<II18Q", 1, 440, *range(0x100, 0x112))
     state += b"".join(struct.pack("<IIIIQ", number, 0, 0, 0, 0) for number in range(10))
     state += struct.pack("<6Q", 0x11, 0, 0, 0, 0, 0)

@@ -69,8 +69,8 @@ def contained(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[
     hidden.mkdir()
     script = (
         f"mount -t tmpfs none {hidden} && cp {elf} {hidden}/ && cd {hidden} && echo && "
-        f"exec {QEMU} -accel tcg -cpu max -M microvm -m 32M -kernel bare.elf -name {name} -nodefaults -no-user-config -display none "
-        "-qmp unix:q.sock,server=on,wait=off"
+        f"exec {QEMU} -accel tcg -cpu max -M microvm -m 32M -kernel bare.elf -name {name} "
+        "-nodefaults -no-user-config -display none -qmp unix:q.sock,server=on,wait=off"
     )
     with subprocess.Popen(
         ["unshare", *request.param.split(), "sh", "-c", script],

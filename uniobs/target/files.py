@@ -1,7 +1,7 @@
 """Targets from files: cores, raw images, the shared RAM that a VMM left behind."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from uniobs.cores import Core, NoCore, open_core
 from uniobs.errors import NotOffered, UniobsError
@@ -10,6 +10,7 @@ from uniobs.memory.file import FileMemory
 from uniobs.model.guest import Registers
 from uniobs.region._abi import FLAG_HOSTED, HEADER_OFFSETS
 from uniobs.region.header import read_header
+from uniobs.region.reader import Region
 from uniobs.target import ram, scan
 from uniobs.target.origin import MappedImage, Origin
 
@@ -63,7 +64,7 @@ def _core(core: Core, name: str | None) -> Origin:
         vmm=base,
         memory=core.memory,
         live=False,
-        find_region=lambda hint: scan.find_region(core.memory, hint),
+        find_region=lambda hint: scan.find_region(core.memory, hint, stands_on(core)),
         registers=registers,
         image_hint=program,
         mapped_images=tuple(
@@ -76,6 +77,22 @@ def _core(core: Core, name: str | None) -> Origin:
         notices=core.notices,
         backend=core.path,
     )
+
+
+def stands_on(core: Core) -> Callable[[int], bool]:
+    """Whether a region describes the stack that a vCPU stands on: one that an earlier boot left doesn't."""
+    sps = [sp for registers in core.registers if (sp := registers.get("rsp")) is not None]
+
+    def accept(address: int) -> bool:
+        try:
+            region = Region(core.memory, address)
+            tid = region.live().current_tid
+            rows = [row.value for row in region.threads() if not row.torn and row.value.tid == tid]
+        except UniobsError:
+            return False
+        return any(row.stack_lo < sp <= row.stack_hi for row in rows for sp in sps)
+
+    return accept
 
 
 def main_program(core: Core) -> str | None:

@@ -20,7 +20,7 @@ PAGE = 4096
 CHUNK = 1 << 18  # bytes read at once: stays in a CPU's second-level cache
 WINDOW = 1 << 15  # pages judged at once: bounds memory at 512 KiB of heads
 DENSE = 4  # pages in a row from which on reading them through is quicker than one by one
-PARALLEL = 64 << 20  # bytes from which on a second thread is worth it
+PARALLEL = 64 << 20  # bytes after which a second thread helps
 MAX_CANDIDATES = finder.MAX_CANDIDATES
 _TOUCHED = bytes(1 if value & 0xC0 else 0 for value in range(256))  # bit 63 present, bit 62 swapped
 Extent = tuple[int, int]  # start, size
@@ -88,15 +88,20 @@ def magic_in_file(fd: int, extents: Iterable[Extent], phase: int = 0) -> Iterato
     yield from _sweep([(begin, end - begin) for begin, end in aligned if begin < end], fill)
 
 
-def _sweep(extents: Sequence[Extent], fill: Fill) -> list[int]:
+def _sweep(extents: Sequence[Extent], fill: Fill) -> Iterator[int]:
     """Positions, every page from an extent's start, of the magic; by two threads when it's much."""
     chunks = [
         (at, min(CHUNK, start + size - at))
         for start, size in extents
         for at in range(start, start + size, CHUNK)
     ]
-    if len(chunks) * CHUNK < PARALLEL:
-        return _look(chunks, fill)
+    first = PARALLEL // CHUNK
+    yield from _look(chunks[:first], fill)  # kernels lie low: who takes the first hit needs no more
+    if len(chunks) > first:
+        yield from _together(chunks[first:], fill)
+
+
+def _together(chunks: Sequence[Extent], fill: Fill) -> list[int]:
     found: list[int] = []
     failed: list[UniobsError] = []
 
@@ -176,10 +181,28 @@ class _Window:
         pass
 
 
-def find_region(memory: Memory, hint: int | None = None) -> int | None:
-    """As uniobs.region.find.find, but quick on processes and files."""
-    pages = candidates(memory)
-    return finder.find(_Window(memory, pages), hint) if pages else None
+def find_region(
+    memory: Memory, hint: int | None = None, accept: Callable[[int], bool] | None = None
+) -> int | None:
+    """As uniobs.region.find.find, but quick on processes and files.
+
+    ``accept`` may say of a valid region that it is the guest's for certain: then no other is looked for.
+    """
+    pages: list[int] = []
+    for address in _addresses(memory):
+        pages.append(address)
+        if accept is not None and _is_valid(memory, address) and accept(address):
+            return address
+        if len(pages) == MAX_CANDIDATES:
+            break
+    return finder.find(_Window(memory, sorted(pages)), hint) if pages else None
+
+
+def _is_valid(memory: Memory, address: int) -> bool:
+    try:
+        return finder.find(_Window(memory, [address])) == address
+    except UniobsError:
+        return False
 
 
 def find_at(memory: Memory, pages: Sequence[int], hint: int | None = None) -> int | None:
