@@ -47,9 +47,9 @@ def _points() -> dict[str, dict[str, str]]:
     if VIEWS not in found:  # installed in a way that only importlib knows (a zip...)
         from importlib.metadata import entry_points
 
-        for point in entry_points():
-            if point.group.startswith(OURS):
-                found.setdefault(point.group, {}).setdefault(point.name, point.value)
+        for group in (VIEWS, WALKERS, VERDICTS, STREAMS):
+            for point in entry_points(group=group):
+                found.setdefault(group, {}).setdefault(point.name, point.value)
     return found
 
 
