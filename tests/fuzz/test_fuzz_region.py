@@ -26,7 +26,7 @@ from uniobs_probes.views.log_text import LogFormatter, LogOptions
 from uniobs_probes.views.packets import PacketFormatter, PacketOptions
 from uniobs_probes.views.strace import StraceFormatter, StraceOptions
 
-COUNT = int(os.environ.get("UNIOBS_FUZZ_COUNT", "6000"))
+COUNT = int(os.environ.get("UNIOBS_FUZZ_COUNT", "4000"))
 SEED = int(os.environ.get("UNIOBS_FUZZ_SEED", "1"))
 MAX_GROWTH_KIB = 64 << 10
 
@@ -87,7 +87,7 @@ def anonymous_kib() -> int:
         return next(int(line.split()[1]) for line in status if line.startswith("RssAnon"))
 
 
-@pytest.mark.timeout(max(20, COUNT // 100))
+@pytest.mark.timeout(max(60, COUNT // 50))
 def test_seeded_damage() -> None:
     data = full_region().build()
     clean = FakeMemory(data, BASE)

@@ -123,6 +123,8 @@ def observe(memory: Memory) -> Seen:
     for event in [*trace.poll(), *trace.flush()]:
         rows["trace", event.ring, event.position] = values_of(event)
     for ring in trace.rings:
+        if ring.loss.garbled:
+            continue  # says so, and nothing else
         accounts["trace", ring.index] = (ring.given, ring.loss.lost + ring.loss.torn, ring.held)
     log = walker.log()
     for line in log.poll():

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from uniobs.errors import NotOffered, UniobsError
 from uniobs.model.guest import Event
 from uniobs.model.view import Follow
+from uniobs.region.descriptors import Descriptors
 from uniobs_probes.views._facts import ask
 from uniobs_probes.views.strace import Stamp, StraceFormatter, StraceOptions
 from uniobs_probes.views.strace_args import returned
@@ -60,6 +61,7 @@ class StraceStream:
                 outcome=outcome,
                 lines=lines,
                 summary=summary,
+                arities=Descriptors(region).arities(),
             )
         )
         self._descriptors = descriptors
