@@ -26,7 +26,7 @@ RUNS = 15
 
 
 def nanoseconds() -> dict[str, float]:
-    """Time of a turn by mode, the best of some runs; the modes take turns, so that all see the same machine."""
+    """Time of a turn by mode, the best of some runs, in which the modes take turns."""
     program = str(make("cost"))
     best = dict.fromkeys(("empty", *MODES), float("inf"))
     for _ in range(RUNS):

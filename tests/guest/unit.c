@@ -1,4 +1,5 @@
 /* unit.c - checks of the library from inside: rows, strings, rings, CRC, panic, hostile channel requests. */
+#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -208,7 +209,7 @@ static void events(void)
 	uint64_t words[UNIOBS_WORDS_MAX + 1], head, time, off;
 	uint16_t id = uniobs_event("call", UNIOBS_PHASE_ENTER, UNIOBS_CATEGORY_SYSCALL, 0, args, 1);
 
-	CHECK(id == UNIOBS_EVENT_FIRST && rows[id].id == id && rows[id].enabled && rows[id].nargs == 1);
+	CHECK(id == UNIOBS_EVENT_FIRST + 1 && rows[id].id == id && rows[id].enabled && rows[id].nargs == 1);
 	CHECK(rows[UNIOBS_EVENT_SWITCH].id == UNIOBS_EVENT_SWITCH);
 	CHECK(uniobs_on(id) && !uniobs_on(0) && !uniobs_on(0xffff));
 	CHECK(uniobs_event("many", 0, 0, 0, args, 13) == 0);
@@ -248,6 +249,38 @@ static void events(void)
 	while (uniobs_event("fill", 0, 0, 0, args, 1))
 		;
 	CHECK(rows[UNIOBS_EVENT_FIRST + 3].id == UNIOBS_EVENT_FIRST + 3);
+}
+
+static pthread_barrier_t both;
+static uint16_t ring_event;
+
+static void *emitter(void *arg)
+{
+	uniobs_emit2(ring_event, uniobs_hosted_tid(), 1, 2);
+	pthread_barrier_wait(&both);
+	return arg;
+}
+
+/* Two rings, the main thread has one: of two more threads one goes without, and is counted; rings are used again. */
+static void recycling(void)
+{
+	struct uniobs_ring *ring = (void *)(region + section(UNIOBS_SECTION_TRACE, 1)->offset);
+	struct uniobs_thread *rows = table(UNIOBS_SECTION_THREADS);
+	pthread_t a, b;
+	int exited = 0;
+
+	ring_event = uniobs_event("ring", 0, 0, 0, 0, 0);
+	pthread_barrier_init(&both, 0, 2);
+	for (uint64_t turn = 1; turn <= 3; turn++) {
+		uint64_t off = LIVE->trace_off;
+
+		CHECK(!uniobs_hosted_thread(&a, "a", emitter, 0) && !uniobs_hosted_thread(&b, "b", emitter, 0));
+		pthread_join(a, 0), pthread_join(b, 0);
+		CHECK(ring->head == turn && ring->events == turn && ring->owner == 0 && LIVE->trace_off == off + 1);
+	}
+	for (int i = 0; i < 8; i++)
+		exited += rows[i].state == UNIOBS_THREAD_STATE_EXITED && rows[i].os_tid && ROW_HOLDS(&rows[i]);
+	CHECK(exited == 6 && rows[0].state == UNIOBS_THREAD_STATE_RUNNING && LIVE->thread_overflow == 0);
 }
 
 static void packing(void)
@@ -350,7 +383,7 @@ static void panicking(void)
 int main(int argc, char **argv)
 {
 	const struct uniobs_hosted_sizes sizes = {
-		.rings = 1, .events = 4, .threads = 8, .locks = 4, .sites = 8, .sockets = 4, .log_slots = 32, .trace_slots = 64, .strings = 1024,
+		.rings = 2, .events = 4, .threads = 8, .locks = 4, .sites = 8, .sockets = 4, .log_slots = 32, .trace_slots = 64, .strings = 1024,
 	};
 
 	if (argc > 1) {  /* the CRC-32 of the standard input, in two halves */
@@ -365,7 +398,7 @@ int main(int argc, char **argv)
 	if (uniobs_hosted_start("unit", &sizes))
 		return 2;
 	region = uniobs_region(&region_size);
-	header(), events(), packing(), logging(), tables(), threads(), answers(), strings(), panicking();
+	header(), recycling(), events(), packing(), logging(), tables(), threads(), answers(), strings(), panicking();
 	printf("%d checks, %d failures\n", checks, failures);
 	return failures != 0;
 }

@@ -72,7 +72,9 @@ void uniobs_hosted_catch_signals(void)
 
 void uniobs_hosted_signal_stack(void)
 {
-	stack_t stack = { .ss_sp = signal_stack, .ss_size = sizeof signal_stack };
+	stack_t stack = { .ss_sp = signal_stack, .ss_size = sizeof signal_stack }, present;
 
-	sigaltstack(&stack, 0);
+	/* Somebody else's does as well: a sanitizer's, for one, which it wants to find again. */
+	if (!sigaltstack(0, &present) && present.ss_flags & SS_DISABLE)
+		sigaltstack(&stack, 0);
 }
