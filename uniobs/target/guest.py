@@ -34,6 +34,7 @@ class Guest:
         self._hint: int | None = None
         self._space: AddressSpace | None = None
         self._modules: Sequence[Module] | None = None
+        self.libraries: Sequence[Module] | None = None  # of a live hosted guest, when they were asked for
         self._registers: Sequence[Registers] | None = None
         self._walkers: list[Walker] | None = None
 

@@ -1,7 +1,7 @@
 """Which images are in a guest's memory: named, remembered or started from; each proven before it's used."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from uniobs.errors import BadFormat, ImageMismatch, Incomplete, NoSuchTarget, Un
 if TYPE_CHECKING:
     from uniobs.image.module import Module
     from uniobs.target.guest import Guest
+    from uniobs.target.origin import MappedImage
 
 MODULES_MAX = 64
 
@@ -92,11 +93,16 @@ def _candidates(guest: "Guest") -> "Iterable[Module]":
 
 
 def _libraries(guest: "Guest") -> "tuple[Module, ...]":
-    """A hosted guest's shared libraries, as far as their files are still those in memory."""
+    """The shared libraries that a hosted guest's core names."""
+    return proven(guest, guest.origin.mapped_images)
+
+
+def proven(guest: "Guest", images: "Sequence[MappedImage]") -> "tuple[Module, ...]":
+    """Shared libraries, as far as their files are still those in memory."""
     from uniobs.image.module import Module
 
     found: list[Module] = []
-    for mapped in guest.origin.mapped_images[:MODULES_MAX]:
+    for mapped in images[:MODULES_MAX]:
         if not os.path.isfile(mapped.path):  # the name is the core's: it may as well be a pipe's
             continue
         try:

@@ -78,6 +78,10 @@ def _unwind(guest: "Guest", thread: Thread) -> Stack:
     low, high = thread.stack_lo, thread.stack_hi
     bounds = (low, high) if low is not None and high is not None and low < high else None
     modules = guest.modules
+    if guest.live and guest.kind == "process":
+        from uniobs.target.hosted import libraries
+
+        modules = (*modules, *libraries(guest))
     frames, note = unwind(modules, space, start.registers, stack=bounds)
     if not modules:
         note = "; ".join(filter(None, ("no image is known: give one with --image", note)))
@@ -108,8 +112,10 @@ def _panic_of(region: "Region", tid: int) -> Panic | None:
 
 
 def _hosted(guest: "Guest", os_tid: int) -> Start:
-    if guest.live:
-        raise NotOffered("the kernel keeps its registers; take a core (gcore) to see its stack")
+    if guest.live and guest.pid is not None:
+        from uniobs.target.hosted import waiting_registers
+
+        return Start(waiting_registers(guest.pid, os_tid))
     registers = guest.origin.thread_registers.get(os_tid)
     if registers is None:
         raise NotOffered(
