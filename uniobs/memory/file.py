@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from uniobs.errors import AccessDenied, NoSuchTarget, TargetError, UnknownMemory
 from uniobs.memory.base import Range
@@ -59,10 +59,14 @@ class FileMemory:
                 length -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def pieces(self, address: int, size: int) -> Iterator[tuple[int, int]]:
+        """(file offset, bytes) of each piece of a range. Raises UnknownMemory."""
+        return self._map.pieces(address, size)
+
     def ranges(self) -> Sequence[Range]:
         held: list[Range] = []
         for block in self._map.blocks:
-            for offset, size in data_extents(self.fd, block.where, block.size, EXTENTS_MAX):
+            for offset, size in data_extents(self.fd, block.where, block.size, EXTENTS_MAX - len(held)):
                 held.append(Range(block.start + offset - block.where, size))
         return held
 
@@ -77,7 +81,7 @@ def data_extents(fd: int, start: int, size: int, limit: int) -> list[tuple[int, 
     found: list[tuple[int, int]] = []
     at, end = start, start + size
     while at < end:
-        if len(found) >= limit:
+        if len(found) >= max(limit, 0):
             found.append((at, end - at))
             break
         try:

@@ -7,11 +7,11 @@ The region's own finder then judges the candidates.
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from uniobs.errors import UniobsError
 from uniobs.memory.base import Memory, Range
-from uniobs.memory.file import FileMemory
+from uniobs.memory.file import EXTENTS_MAX, FileMemory, data_extents
 from uniobs.memory.process import ProcessMemory, gather, read_into
 from uniobs.region import find as finder
 from uniobs.region._abi import MAGIC
@@ -20,6 +20,7 @@ PAGE = 4096
 CHUNK = 1 << 18  # bytes read at once: stays in a CPU's second-level cache
 WINDOW = 1 << 15  # pages judged at once: bounds memory at 512 KiB of heads
 DENSE = 4  # pages in a row from which on reading them through is quicker than one by one
+BATCH = 16  # chunks
 PARALLEL = 64 << 20  # bytes after which a second thread helps
 MAX_CANDIDATES = finder.MAX_CANDIDATES
 _TOUCHED = bytes(1 if value & 0xC0 else 0 for value in range(256))  # bit 63 present, bit 62 swapped
@@ -65,27 +66,35 @@ def magic_in_process(pid: int, start: int, size: int) -> Iterator[int]:
     scattered: list[int] = []
     dense: list[Extent] = []
     for run in touched_pages(pid, start, size):
-        if len(run) < DENSE:
-            scattered += run
-        else:
+        if len(run) >= DENSE:
             dense.append((run.start, len(run) * PAGE))
-    for first in range(0, len(scattered), WINDOW):
-        pages = scattered[first : first + WINDOW]
-        yield from _heads(gather(pid, pages, 16), pages)
+            continue
+        scattered += run
+        if len(scattered) >= WINDOW:
+            yield from _heads(gather(pid, scattered, 16), scattered)
+            scattered = []
+    yield from _heads(gather(pid, scattered, 16), scattered)
     yield from _sweep(dense, lambda at, buffer, length: read_into(pid, at, buffer, length))
 
 
-def magic_in_file(fd: int, extents: Iterable[Extent], phase: int = 0) -> Iterator[int]:
-    """Offsets, ``phase`` more than a multiple of a page, at which the magic stands."""
+def magic_in_file(memory: FileMemory) -> Iterator[int]:
+    """Guest-physical addresses of pages that begin with the magic. Holes are skipped."""
+    extents: list[Extent] = []
+    for block in memory.blocks:
+        shift = block.where - block.start
+        for offset, size in data_extents(memory.fd, block.where, block.size, EXTENTS_MAX - len(extents)):
+            begin, end = -(-(offset - shift) // PAGE) * PAGE, offset - shift + size
+            if begin < end:
+                extents.append((begin, end - begin))
 
     def fill(at: int, buffer: bytearray, length: int) -> int:
+        where, _ = next(memory.pieces(at, 1))
         try:
-            return os.preadv(fd, [memoryview(buffer)[:length]], at)
+            return os.preadv(memory.fd, [memoryview(buffer)[:length]], where)
         except OSError:
             return 0
 
-    aligned = [(offset + (phase - offset) % PAGE, offset + size) for offset, size in extents]
-    yield from _sweep([(begin, end - begin) for begin, end in aligned if begin < end], fill)
+    yield from _sweep(extents, fill)
 
 
 def _sweep(extents: Sequence[Extent], fill: Fill) -> Iterator[int]:
@@ -96,7 +105,8 @@ def _sweep(extents: Sequence[Extent], fill: Fill) -> Iterator[int]:
         for at in range(start, start + size, CHUNK)
     ]
     first = PARALLEL // CHUNK
-    yield from _look(chunks[:first], fill)  # kernels lie low: who takes the first hit needs no more
+    for at in range(0, first, BATCH):  # kernels lie low: who takes the first hit needs no more
+        yield from _look(chunks[at : min(at + BATCH, first)], fill)
     if len(chunks) > first:
         yield from _together(chunks[first:], fill)
 
@@ -124,7 +134,7 @@ def _together(chunks: Sequence[Extent], fill: Fill) -> list[int]:
 
 
 def _look(chunks: Sequence[Extent], fill: Fill) -> list[int]:
-    buffer = bytearray(CHUNK)
+    buffer = bytearray(max((size for _, size in chunks), default=0))
     found: list[int] = []
     for base, length in chunks:
         got = fill(base, buffer, length)
@@ -153,12 +163,7 @@ def _addresses(memory: Memory) -> Iterator[int]:
             for where in magic_in_process(memory.pid, block.where, block.size):
                 yield where - block.where + block.start
     elif isinstance(memory, FileMemory):
-        held = memory.ranges()
-        for block in memory.blocks:
-            shift = block.where - block.start
-            extents = [(r.start + shift, r.size) for r in held if block.start <= r.start < block.end]
-            for offset in magic_in_file(memory.fd, extents, shift % PAGE):
-                yield offset - shift
+        yield from magic_in_file(memory)
     else:
         yield from finder.candidates(memory)
 
