@@ -7,8 +7,8 @@ that were left out must be accounted for. Not covered, because the layout can't 
 - a ring's own counts (head, events, truncated) aren't under a check word. A head that contradicts the
   slots or the count of events is refused; one that is a few slots too high looks like a writer that
   died while it wrote, so then the loss isn't compared - the events still are.
-- a row that became all zeroes is a free row, and a whole row copied over another is a good row: a check
-  word doesn't say where its row lies.
+- a row that became all zeroes is a free row, and a whole row copied over another is a good row, as is a
+  slot copied from the same position of another ring: a check word doesn't say where its row lies.
 - a counter's row that is garbled is left out.
 """
 
@@ -85,9 +85,14 @@ def _only_its_key(key: Key, row: Values, expected: Values | None) -> bool:
 
 
 def _is_copy(key: Key, row: Values, truth: Seen) -> bool:
-    """All that it shows is another row's, copied over it."""
-    others = (values for other, values in truth.rows.items() if other[0] == key[0] and key[0] not in RINGS)
-    return any(all(value in UNKNOWN or value == other.get(n) for n, value in row.items()) for other in others)
+    """All that it shows is another row's, or the same position's of another ring, copied over it."""
+    for other, values in truth.rows.items():
+        if other[0] != key[0] or (key[0] in RINGS and other[2] != key[2]):
+            continue
+        shown = {name: value for name, value in row.items() if name != "ring" and value not in UNKNOWN}
+        if all(value == values.get(name) for name, value in shown.items()):
+            return True
+    return False
 
 
 def account_errors(truth: Seen, seen: Seen, heads: set[Key]) -> list[str]:
