@@ -15,7 +15,7 @@ DEATHS = {
     "null": ("crash", "poke", "the faulting line"),
     "smash": ("stack-smash", "parse_name", "}"),
     "overflow": ("stack-overflow", "recurse", ""),
-    "assert": ("assertion", "breakage_start", "kassert("),
+    "assert": ("assertion", "check_balance", "kassert("),
     "leak": ("oom", "leak_sweep", "kmalloc_must("),
 }
 
