@@ -57,7 +57,7 @@ def sockets(build: RegionBuilder) -> None:
     build.socket(id=1, state=_abi.TCP_LISTEN, fd=3, owner_tid=1, lport=80, backlog=3, backlog_max=4)
     build.socket(
         id=2, state=_abi.TCP_ESTABLISHED, fd=7, owner_tid=3, laddr=here, lport=80, raddr=there, rport=51544,
-        recvq=5, sendq=6, rx_bytes=118, tx_bytes=157, rtt_us=1500, cwnd=4, mss=1460, retransmits=2,
+        recvq=5, sendq=6, rx_bytes=118, tx_bytes=157, rtt_us=1500, cwnd=5840, mss=1460, retransmits=2,
     )  # fmt: skip
     build.socket(id=3, state=_abi.TCP_TIME_WAIT, laddr=here, lport=80, raddr=there, rport=40000)
     build.socket(id=4, kind=_abi.FD_KIND_UDP, state=_abi.TCP_CLOSE, fd=4, owner_tid=2, lport=7)

@@ -153,7 +153,7 @@ def test_strace(guest: str, dead: str, capsys: Capture) -> None:
     shown = capsys.readouterr()
     assert shown.out.splitlines() == [
         '[worker-a] open("/data/user:42", O_RDONLY) = -1 ENOENT (No such file or directory) <0.000004>',
-        "[main] accept(3 <unfinished ...>",
+        "[main] accept(3,  <unfinished ...>",
     ]
     assert shown.err.splitlines()[-1] == "2 events shown, 0 lost, 0 torn"
     assert main(["strace", dead]) == 0

@@ -96,7 +96,7 @@ class Socket:
     tx_bytes: int | None = None
     opened_ns: int | None = None
     retransmits: int | None = None
-    cwnd: int | None = None
+    cwnd: int | None = None  # bytes
     rtt_us: int | None = None
     mss: int | None = None
     path: str | None = None

@@ -67,6 +67,9 @@ static void opened(int fd, uint8_t kind, const char *path)
 	f->now.id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
 	f->now.fd = fd;
 	f->now.owner_tid = uniobs_hosted_tid();
+	/* Linux has the queues; what was never asked for is unknown. */
+	f->now.backlog = UINT16_MAX;
+	f->now.recvq = f->now.sendq = f->now.retransmits = f->now.cwnd = UINT32_MAX;
 	f->now.opened = __builtin_ia32_rdtsc();
 	if (path)
 		strncpy((char *)f->now.path, path, sizeof f->now.path - 1);
@@ -95,7 +98,7 @@ static void refresh(int fd)
 		if (!getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size)) {
 			f->now.state = info.tcpi_state;
 			f->now.retransmits = info.tcpi_total_retrans;
-			f->now.cwnd = info.tcpi_snd_cwnd;
+			f->now.cwnd = info.tcpi_snd_cwnd * info.tcpi_snd_mss;
 			f->now.rtt_us = info.tcpi_rtt;
 			f->now.mss = info.tcpi_snd_mss;
 		}

@@ -22,6 +22,8 @@ from uniobs.region.reader import Region, Row, text
 
 MAX_STACK: Final = 1 << 32
 SECOND: Final = 1000  # of kHz: ticks in a second are khz * SECOND
+UNKNOWN: Final = 0xFFFFFFFF
+UNKNOWN_BACKLOG: Final = 0xFFFF
 SLACK: Final = 60  # seconds that a stamp may be ahead of the last sign of life
 STATES: Final = {
     _abi.TCP_ESTABLISHED: "ESTAB",
@@ -161,6 +163,11 @@ def address(family: int, raw: bytes) -> str | None:
     return str(IPv6Address(raw)) if version == 6 else None
 
 
+def _known(value: int) -> int | None:
+    """SPEC.md, socket: all ones mean that the guest doesn't know."""
+    return None if value == UNKNOWN else value
+
+
 def socket(clock: Clock, row: Row[_abi.Socket]) -> Socket:
     s = row.value
     if row.torn:
@@ -178,17 +185,17 @@ def socket(clock: Clock, row: Row[_abi.Socket]) -> Socket:
         lport=s.lport if is_net else None,
         raddr=address(s.family, s.raddr) if is_net else None,
         rport=s.rport if is_net else None,
-        backlog=s.backlog if is_tcp and s.state == _abi.TCP_LISTEN else None,
+        backlog=s.backlog if s.backlog != UNKNOWN_BACKLOG and is_tcp and s.state == _abi.TCP_LISTEN else None,
         backlog_max=s.backlog_max if is_tcp and s.state == _abi.TCP_LISTEN else None,
-        recvq=s.recvq if is_net else None,
-        sendq=s.sendq if is_net else None,
+        recvq=_known(s.recvq) if is_net else None,
+        sendq=_known(s.sendq) if is_net else None,
         rx_bytes=s.rx_bytes,
         tx_bytes=s.tx_bytes,
         opened_ns=clock.ns(s.opened),
-        retransmits=s.retransmits if is_tcp else None,
-        cwnd=s.cwnd if is_tcp else None,
-        rtt_us=s.rtt_us if is_tcp else None,
-        mss=s.mss if is_tcp else None,
+        retransmits=_known(s.retransmits) if is_tcp else None,
+        cwnd=_known(s.cwnd) if is_tcp else None,
+        rtt_us=(s.rtt_us or None) if is_tcp else None,
+        mss=(s.mss or None) if is_tcp else None,
         path=text(s.path) or None,
     )
 

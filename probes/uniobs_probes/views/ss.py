@@ -37,7 +37,10 @@ def process_text(row: dict[str, Any]) -> str:
 def info_text(s: Socket) -> str:
     """What is known of ss -i's line; ss's own names. A round trip, size or window of 0 isn't one."""
     parts = [f"rtt:{s.rtt_us / 1000:g}"] if s.rtt_us else []
-    parts += [f"{name}:{value}" for name, value in (("mss", s.mss), ("cwnd", s.cwnd)) if value]
+    if s.mss:
+        parts.append(f"mss:{s.mss}")
+        if s.cwnd:
+            parts.append(f"cwnd:{s.cwnd // s.mss}")  # ss counts segments
     for name, value in (("bytes_sent", s.tx_bytes), ("bytes_received", s.rx_bytes)):
         if value is not None:
             parts.append(f"{name}:{value}")
