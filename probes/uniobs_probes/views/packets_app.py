@@ -27,7 +27,7 @@ def http(payload: bytes, size: int, verbose: int) -> str:
     known = space and (first.startswith(b"HTTP/") or first.decode("latin-1") in METHODS)
     if not known:
         return ": HTTP"
-    lines = payload.split(b"\r\n")
+    lines = [line.removesuffix(b"\r") for line in payload.split(b"\n")]
     if not verbose:
         if len(lines) > 1:
             return ": HTTP: " + printable(lines[0])
