@@ -1,0 +1,52 @@
+"""What is installed: three packages, the command, its entry points, and nothing that isn't locked."""
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    directory = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (path,) = directory.iterdir()
+    return zipfile.ZipFile(path)
+
+
+def test_wheel_holds_the_three_packages_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+    tops = {name.split("/")[0] for name in wheel.namelist()}
+    assert {"uniobs", "uniobs_probes", "uniobs_tui"} <= tops
+    assert all(top.endswith(".dist-info") for top in tops - {"uniobs", "uniobs_probes", "uniobs_tui"})
+    for package in ("uniobs", "uniobs_probes", "uniobs_tui"):
+        assert f"{package}/py.typed" in wheel.namelist()
+    assert any(name.endswith("licenses/LICENSE") for name in wheel.namelist())
+
+
+def test_every_entry_point_can_be_loaded() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    points = [point for group in project["entry-points"].values() for point in group.values()]
+    code = "import importlib, sys\nfor p in sys.argv[1:]:\n    m, _, a = p.partition(':')\n"
+    code += "    assert hasattr(importlib.import_module(m), a), p"
+    subprocess.run([sys.executable, "-c", code, *points, *project["scripts"].values()], check=True)
+
+
+def test_lock_file_is_pinned_hashed_and_names_no_address() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    assert "://" not in lock and "index-url" not in lock
+    packages = re.split(r"\n(?=\S)", lock.strip())
+    for package in packages:
+        assert re.match(r"[a-z0-9-]+==\S+", package), package
+        assert "--hash=sha256:" in package, package
+    names = {package.split("==")[0] for package in packages}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    wanted += [name for extra in project["project"]["optional-dependencies"].values() for name in extra]
+    assert {re.split(r"[<>=;\[ ]", name)[0] for name in wanted} <= names
