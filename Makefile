@@ -15,7 +15,7 @@ DEMO := guest-stubs/demo
 
 help:
 	@echo 'make demo       boot a guest, break it, and explain it (two minutes)'
-	@echo 'make test       lint-free tests: unit, golden, guest (C), fuzz, live (QEMU)'
+	@echo 'make test       unit, golden, guest (C), fuzz, live (QEMU)'
 	@echo 'make test-slow  the long ones: 100,000 mutations, minutes of racing writers'
 	@echo 'make bench      what it costs, beside its peers'
 	@echo 'make lint       ruff, mypy, import directions'
@@ -41,6 +41,7 @@ test: .venv/ready-test guest
 
 test-slow: .venv/ready-test guest
 	$(PY) -m pytest -m slow tests
+	UNIOBS_FUZZ_COUNT=100000 UNIOBS_FUZZ_COMMANDS=1000 $(PY) -m pytest tests/fuzz
 
 bench: .venv/ready-bench guest
 	@$(PY) -m tests.bench
