@@ -124,6 +124,8 @@ def _region(target: Any) -> dict[str, Any]:
 
 def _registers(target: Any) -> dict[str, Any]:
     costs = "no stack of the thread that is running now"
+    if target.kind == "process":
+        return _row("registers", True, "of threads that wait, from Linux (/proc/PID/task/TID/syscall)", costs)
     try:
         found = target.registers()
     except UniobsError as error:

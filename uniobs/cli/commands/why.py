@@ -90,6 +90,8 @@ def _headline(out: Output, target: Any, status: Status, found: list[Verdict], im
         )
     elif status.state == "dead" and found:
         out.line(f"{target.name} {found[0].title}{snapshot} {tail}", "bold")
+    elif status.state == "unknown":
+        out.line(f"{target.name}: its state isn't known: {status.reason}{snapshot} {tail}", "warn")
     else:
         length = _since(status.for_at_least_s)
         out.line(f"{target.name} is {status.state}: {status.reason}{length}{snapshot} {tail}", "warn")
