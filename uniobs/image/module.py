@@ -14,6 +14,7 @@ from uniobs.image.opened import Opened, open_image
 
 if TYPE_CHECKING:
     from uniobs.image.dwarf.cfa import Rules
+    from uniobs.image.types import Types
     from uniobs.memory.base import AddressSpace
 
 
@@ -70,6 +71,13 @@ class Module:
             if opened.elf.has_dwarf:
                 return opened.dwarf
         return None
+
+    @cached_property
+    def types(self) -> "Types":
+        """Its types and variables. Raises NotOffered when there is no DWARF."""
+        from uniobs.image.types import Types
+
+        return Types(self)
 
     @cached_property
     def _call_frames(self) -> CallFrames:

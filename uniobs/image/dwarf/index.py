@@ -20,6 +20,7 @@ from uniobs.image.dwarf.unit import (
 
 if TYPE_CHECKING:
     from uniobs.image.elf import Elf
+    from uniobs.image.types_table import TypeTable
 
 
 class Location(NamedTuple):
@@ -68,6 +69,13 @@ class Dwarf:
     @cached_property
     def units(self) -> list[Unit]:
         return [self._used.setdefault(unit.offset, unit) for unit in units(self.elf)]
+
+    @cached_property
+    def types(self) -> "TypeTable":
+        """Its types and variables; nothing is read before one is asked for."""
+        from uniobs.image.types_table import TypeTable
+
+        return TypeTable(self)
 
     @cached_property
     def _offsets(self) -> list[int]:

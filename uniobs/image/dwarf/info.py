@@ -70,7 +70,7 @@ def walk(unit: Unit, at: int, wanted: frozenset[int], prune: frozenset[int]) -> 
         if tag in wanted:
             found.append((start, abbrev, depth))
         if abbrev.children and tag in prune and abbrev.sibling is not None:
-            at = _sibling(unit, at, abbrev.sibling)
+            at = sibling(unit, at, abbrev.sibling)
             if at <= start:
                 raise ValueError("an entry's sibling lies before it")
             continue
@@ -84,11 +84,11 @@ def walk(unit: Unit, at: int, wanted: frozenset[int], prune: frozenset[int]) -> 
     return found
 
 
-def _sibling(unit: Unit, at: int, sibling: tuple[tuple[int, ...], int]) -> int:
-    for how in sibling[0]:
-        at = forms.skip(unit.data, at, how, unit.sizes)
-    form = sibling[1]
-    value, _, form = forms.value(unit.data, at, form, unit.sizes)
+def sibling(unit: Unit, at: int, how: tuple[tuple[int, ...], int]) -> int:
+    """Where the next entry at the same level starts; ``at`` is where this one's attributes do."""
+    for step in how[0]:
+        at = forms.skip(unit.data, at, step, unit.sizes)
+    value, _, form = forms.value(unit.data, at, how[1], unit.sizes)
     if not isinstance(value, int):
         raise ValueError("a sibling that is no reference")
     return value - unit.offset if form == forms.REF_ADDR else value

@@ -25,6 +25,7 @@ AT_LINKAGE_NAME, AT_STR_OFFSETS_BASE, AT_ADDR_BASE, AT_RNGLISTS_BASE = 0x6E, 0x7
 AT_GNU_RANGES_BASE, AT_GNU_ADDR_BASE = 0x2132, 0x2133
 AT_DWO_NAMES: Final = (0x76, 0x2130)  # DWARF 5's, GNU's
 _UT_TYPE, _UT_SKELETON, _UT_SPLIT_COMPILE, _UT_SPLIT_TYPE = 2, 4, 5, 6
+_TYPES: Final = 1 << 48  # where DWARF 4's .debug_types is put in the offsets of .debug_info
 _C_LANGUAGES: Final = frozenset({0x01, 0x02, 0x0C, 0x1D, 0x2C, 0x8001})  # C89 C C99 C11 C17, assembly
 
 Attributes = dict[int, tuple[int, int | bytes]]  # attribute: (form, raw value)
@@ -87,11 +88,15 @@ class Unit:
         self.size, self.version, address_size, offset_size, self._abbrev_offset, self.first = header
         self.sizes = (self.version, address_size, offset_size)
         self.kind = kind
+        self.signature, self.type_at = 0, 0  # of a type unit: what it is referred to by, its type's place
         self.has_code = kind not in (_UT_TYPE, _UT_SPLIT_COMPILE, _UT_SPLIT_TYPE)
 
     @cached_property
     def data(self) -> bytes:
-        return bytes(self._elf.data(".debug_info")[self.offset : self.offset + self.size])
+        section, start = ".debug_info", self.offset
+        if start >= _TYPES:
+            section, start = ".debug_types", start - _TYPES
+        return bytes(self._elf.data(section)[start : start + self.size])
 
     @cached_property
     def abbrevs(self) -> dict[int, Abbrev]:
@@ -198,45 +203,52 @@ class Unit:
 
 
 def units(elf: "Elf") -> Iterator[Unit]:
-    """Every unit of .debug_info, by hopping from header to header."""
-    data = elf.data(".debug_info")
-    at = 0
-    while at < len(data):
-        yield (unit := unit_from(elf, at))
-        at += unit.size
+    """Every unit of .debug_info and of DWARF 4's .debug_types, by hopping from header to header."""
+    for section, base in ((".debug_info", 0), (".debug_types", _TYPES)):
+        at, size = 0, len(elf.data(section))
+        while at < size:
+            yield (unit := unit_from(elf, base + at))
+            at += unit.size
 
 
 def unit_from(elf: "Elf", offset: int) -> Unit:
     """The unit whose header is at ``offset`` of .debug_info."""
     with guard(f"{elf.path}: the unit header at {offset:#x} of .debug_info"):
-        return _header(elf, elf.data(".debug_info"), offset)
+        return _header(elf, offset)
 
 
-def _header(elf: "Elf", data: memoryview, start: int) -> Unit:
-    at = start
+def _header(elf: "Elf", offset: int) -> Unit:
+    apart = offset >= _TYPES
+    data = elf.data(".debug_types" if apart else ".debug_info")
+    start = at = offset - _TYPES if apart else offset
     length = unsigned(data, at, 4)
     at += 4
-    offset_size = 4
+    width = 4
     if length == 0xFFFFFFFF:
-        length, at, offset_size = unsigned(data, at, 8), at + 8, 8
+        length, at, width = unsigned(data, at, 8), at + 8, 8
     size = at - start + length
     if start + size > len(data):
         raise ValueError("it reaches past the section's end")
     (version,) = struct.unpack_from("<H", data, at)
     at += 2
-    kind = 0
+    kind = _UT_TYPE if apart else 0
     if version >= 5:
         kind, address_size = data[at], data[at + 1]
-        abbrev = unsigned(data, at + 2, offset_size)
-        at += 2 + offset_size
+        abbrev = unsigned(data, at + 2, width)
+        at += 2 + width
         at += 8 if kind in (_UT_SKELETON, _UT_SPLIT_COMPILE) else 0
-        at += 8 + offset_size if kind in (_UT_TYPE, _UT_SPLIT_TYPE) else 0
     else:
-        abbrev = unsigned(data, at, offset_size)
-        address_size = data[at + offset_size]
-        at += offset_size + 1
+        abbrev = unsigned(data, at, width)
+        address_size = data[at + width]
+        at += width + 1
+    signature = type_at = 0
+    if kind in (_UT_TYPE, _UT_SPLIT_TYPE):
+        signature, type_at = unsigned(data, at, 8), unsigned(data, at + 8, width)
+        at += 8 + width
     if not 2 <= version <= 5:
         raise ValueError(f"DWARF version {version}")
     if address_size not in (4, 8):
         raise ValueError(f"addresses of {address_size} bytes")
-    return Unit(elf, start, (size, version, address_size, offset_size, abbrev, at - start), kind)
+    unit = Unit(elf, offset, (size, version, address_size, width, abbrev, at - start), kind)
+    unit.signature, unit.type_at = signature, type_at
+    return unit
