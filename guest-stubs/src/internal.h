@@ -145,7 +145,8 @@ uint32_t uniobs_length(const char *text, uint32_t max);
 /* NUL-terminated, the rest zeroed. */
 void uniobs_text(uint8_t *to, uint32_t size, const char *text);
 uint32_t uniobs_string_held(const char *text);  /* uniobs_string with the guard held */
-void uniobs_ring_put(struct uniobs_ring *ring, uint32_t mask, uint32_t info, uint64_t time,
-		     const uint64_t *words, uint32_t n, uint32_t truncated);
+/* The event's time. */
+uint64_t uniobs_ring_put(struct uniobs_ring *ring, uint32_t mask, uint32_t info, const uint64_t *words,
+			 uint32_t n, uint32_t truncated);
 
 #endif

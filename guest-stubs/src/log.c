@@ -17,7 +17,7 @@ void uniobs_log(uint8_t level, uint32_t tid, const char *text, uint32_t length)
 	words[n - 1] = captured ? 0 : words[1];
 	uniobs_copy(&words[2], text, captured);
 	UNIOBS_ENTER(guard);
-	uniobs_ring_put(s->log, s->log_mask, UNIOBS_EVENT_LOG | tid << 16, UNIOBS_CLOCK(), words, n, captured < length);
+	uniobs_ring_put(s->log, s->log_mask, UNIOBS_EVENT_LOG | tid << 16, words, n, captured < length);
 	UNIOBS_EXIT(guard);
 }
 

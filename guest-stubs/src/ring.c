@@ -3,11 +3,12 @@
 
 #if UNIOBS_WITH_TRACE || UNIOBS_WITH_LOG
 
-void uniobs_ring_put(struct uniobs_ring *ring, uint32_t mask, uint32_t info, uint64_t time,
-		     const uint64_t *words, uint32_t n, uint32_t truncated)
+uint64_t uniobs_ring_put(struct uniobs_ring *ring, uint32_t mask, uint32_t info, const uint64_t *words,
+			 uint32_t n, uint32_t truncated)
 {
 	const uint32_t parts = n > 2 ? n / 3 : 0;  /* ceil((n - 2) / 3) */
 	uint64_t position = uniobs_reserve(ring, parts + 1);
+	const uint64_t time = UNIOBS_CLOCK();  /* after the reservation: see trace.c */
 	uint32_t used = 0, part, i;
 
 	info |= parts << UNIOBS_SLOT_N_SHIFT;
@@ -36,6 +37,7 @@ void uniobs_ring_put(struct uniobs_ring *ring, uint32_t mask, uint32_t info, uin
 	uniobs_ring_count(&ring->events);
 	if (truncated)
 		uniobs_ring_count(&ring->truncated);
+	return time;
 }
 
 #endif

@@ -48,11 +48,12 @@ static __attribute__((noinline)) uint64_t put2(uint16_t id, uint32_t tid, uint64
 	uint32_t index;
 
 	UNIOBS_TRACE_ENTER(guard);
-	time = UNIOBS_CLOCK();
 	index = UNIOBS_RING();
 	if (has_ring(index)) {
 		ring = ring_at(index);
+		/* Reserved before the clock is read: whoever merges rings by time sees that an older event is to come. */
 		position = uniobs_reserve(ring, 1);
+		time = UNIOBS_CLOCK();
 		slot = (struct uniobs_slot *)(ring + 1) + (position & uniobs_state.trace_mask);
 		UNIOBS_POINT();
 		uniobs_slot_open(&slot->seq, position);
@@ -65,6 +66,8 @@ static __attribute__((noinline)) uint64_t put2(uint16_t id, uint32_t tid, uint64
 		slot->w1 = w1;
 		uniobs_slot_commit(&slot->seq, position, uniobs_slot_sum(id | tid << 16, time, w0, w1));
 		uniobs_ring_count(&ring->events);
+	} else {
+		time = UNIOBS_CLOCK();
 	}
 	UNIOBS_TRACE_EXIT(guard);
 	return time;
@@ -84,10 +87,9 @@ uint64_t uniobs_emit(uint16_t id, uint32_t tid, const uint64_t *words, uint32_t 
 	if (!uniobs_on(id))
 		return 0;
 	UNIOBS_TRACE_ENTER(guard);
-	time = UNIOBS_CLOCK();
 	index = UNIOBS_RING();
-	if (has_ring(index))
-		uniobs_ring_put(ring_at(index), uniobs_state.trace_mask, id | tid << 16, time, words, cut ? UNIOBS_WORDS_MAX : n, cut);
+	time = has_ring(index) ? uniobs_ring_put(ring_at(index), uniobs_state.trace_mask, id | tid << 16, words,
+						 cut ? UNIOBS_WORDS_MAX : n, cut) : UNIOBS_CLOCK();
 	UNIOBS_TRACE_EXIT(guard);
 	return time;
 }

@@ -125,9 +125,10 @@ class Interface:
 @dataclass(frozen=True, slots=True)
 class Counter:
     name: str | None
-    kind: Literal["counter", "gauge"]
-    unit: str
-    value: int
+    kind: Literal["counter", "gauge"] | None = None
+    unit: str | None = None
+    value: int | None = None
+    torn: bool = False
 
 
 @dataclass(frozen=True, slots=True)

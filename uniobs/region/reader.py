@@ -161,7 +161,7 @@ class Region:
         for _ in range(TRIES if self.memory.live else 1):
             raws = self._raw_rows(section, _abi.COUNTER_SIZE)
             parsed = ((i, _abi.Counter(*_abi.COUNTER.unpack(raw))) for i, raw in enumerate(raws) if any(raw))
-            out = [Row(i, value, not counter_holds(value)) for i, value in parsed]
+            out = [counter_row(i, value) for i, value in parsed]
             if not any(row.torn for row in out):
                 break
         return out
@@ -217,11 +217,10 @@ class Region:
         return [data[at : at + size] for at in range(0, each * count, each)]
 
 
-def counter_holds(row: _abi.Counter) -> bool:
+def counter_row(index: int, row: _abi.Counter) -> Row[_abi.Counter]:
     words = row.name | row.kind << 32 | row.unit << 48
-    return (
-        row.value ^ row.inverse == check.MASK and check.total(words.to_bytes(8, "little")) >> 32 == row.check
-    )
+    sound = check.total(words.to_bytes(8, "little")) >> 32 == row.check
+    return Row(index, row, not sound or row.value ^ row.inverse != check.MASK, sound)
 
 
 def text(raw: bytes) -> str:

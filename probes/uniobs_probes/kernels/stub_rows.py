@@ -224,10 +224,12 @@ def interface(row: Row[_abi.Iface]) -> Interface:
 
 
 def counter(region: Region, row: Row[_abi.Counter]) -> Counter | None:
-    """None for a row that isn't used, or is garbled: a value whose name is in doubt says nothing."""
+    """None for a row that isn't used. A value whose name, kind or inverse is in doubt is unknown."""
     c = row.value
     kind = _abi.COUNTER_KIND_NAMES.get(c.kind)
-    if row.torn or kind not in ("counter", "gauge"):
+    if row.torn:
+        return Counter(region.string(c.name) if row.sound else None, torn=True)
+    if kind not in ("counter", "gauge"):
         return None
     unit = _abi.UNIT_NAMES.get(c.unit, "unknown")
     return Counter(region.string(c.name), kind, unit, c.value)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from uniobs_probes.views._facts import ask
 COLUMNS = (
     Column("name", "NAME", text=lambda row: row.name or "?"),
     Column("value", "VALUE", "right"),
-    Column("unit", "UNIT", text=lambda row: "-" if row.unit in ("", "none") else row.unit),
+    Column("unit", "UNIT", text=lambda row: "-" if row.unit in (None, "", "none") else row.unit),
     Column("kind", "KIND"),
 )
 # a counter whose name begins with one of these words is a protocol's
@@ -29,9 +29,12 @@ class Counters:
         rows: Sequence[Counter] = target.walker("counters").counters()
         if patterns:
             rows = [row for row in rows if any(fnmatchcase(row.name or "", p) for p in patterns)]
-        nameless = sum(1 for row in rows if row.name is None)
-        notes = (f"{nameless} counters have no readable name",) if nameless else ()
-        return Table(COLUMNS, sorted(rows, key=lambda row: row.name or "~"), notes, complete=not notes)
+        nameless = sum(1 for row in rows if row.name is None and not row.torn)
+        torn = sum(1 for row in rows if row.torn)
+        notes = [f"{nameless} counters have no readable name"] if nameless else []
+        if torn:
+            notes.append(f"{torn} counters were being written or are garbled: their values are unknown")
+        return Table(COLUMNS, sorted(rows, key=lambda row: row.name or "~"), tuple(notes), complete=not notes)
 
 
 class Statistics:
@@ -47,7 +50,7 @@ class Statistics:
         groups: dict[str, list[dict[str, Any]]] = {}
         for counter in target.walker("counters").counters():
             head, _sep, rest = (counter.name or "").replace("_", ".").replace(" ", ".").partition(".")
-            if head in PROTOCOLS and rest:
+            if head in PROTOCOLS and rest and counter.value is not None:
                 words = rest.removesuffix(".total").replace(".", " ")
                 text = f"    {counter.value} {words}"
                 groups.setdefault(head.capitalize(), []).append(_line(text, counter.name, counter.value))
