@@ -155,11 +155,16 @@ class Type:
             raise NotOffered(f"this image's {self} has no member {name}")
         return found
 
+    def split(self, path: str) -> list[str]:
+        """The names in "a.b"; one that holds a dot itself (_vptr.base) stays whole."""
+        here = self.target if self.kind is Kind.POINTER else self
+        return [path] if here.kind in RECORDS and path in here.fields else path.split(".")
+
     def path(self, path: str) -> tuple[int, "Type"]:
         """(offset in bytes, type) of a member, or of one inside another: "ctx.sp", "queue.first"."""
         here = self.target if self.kind is Kind.POINTER else self
         offset = 0
-        for name in path.split("."):
+        for name in self.split(path):
             member = here.field(name)
             if member.bits:
                 raise NotOffered(f"{here}.{name} is a bit field: it has no address")

@@ -14,7 +14,9 @@ LETTERS_OF: Final = {  # the tags that types_scan's letters stand for
     "b": frozenset({tags.BASE}),
     "v": frozenset({tags.VARIABLE}),
 }
-_OUTER: Final = tags.RECORDS | {tags.NAMESPACE, tags.ENUMERATION, tags.TYPEDEF, info.TAG_SUBPROGRAM}
+_OUTER: Final = tags.RECORDS | {
+    tags.NAMESPACE, tags.ENUMERATION, tags.TYPEDEF, tags.VARIABLE, tags.MEMBER, info.TAG_SUBPROGRAM
+}  # fmt: skip
 _MOST: Final = 1 << 20  # entries right below one
 _DEEPEST: Final = 64
 
@@ -33,10 +35,10 @@ def children(unit: Unit, at: int, wanted: frozenset[int]) -> Iterator[tuple[int,
             yield start, shape.tag
 
 
-def qualified(unit: Unit, at: int) -> str:
-    """ "sched::thread" for the entry at ``at``."""
+def qualified(unit: Unit, at: int, start: int = 0) -> str:
+    """ "sched::thread" for the entry at ``at``; from the entry at ``start`` on, when that holds it."""
     parts: list[str] = []
-    here = unit.first
+    here = start or unit.first
     for _ in range(_DEEPEST):
         around = [start for start, _ in children(unit, here, _OUTER) if start <= at]
         if not around:

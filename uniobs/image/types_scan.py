@@ -1,6 +1,7 @@
 """One fast pass over the entries at the top of each unit (and in namespaces): what a name may stand for."""
 
 import struct
+from bisect import bisect_right
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
@@ -8,6 +9,7 @@ from uniobs.image.dwarf import forms, tags
 from uniobs.image.dwarf.info import sibling
 from uniobs.image.dwarf.reader import uleb
 from uniobs.image.dwarf.unit import AT_NAME, AT_SIBLING, AT_SPECIFICATION, Abbrev, Unit
+from uniobs.image.types_names import qualified
 
 # What an entry is listed as; struct and class are one in C++.
 LETTERS: Final = {
@@ -72,8 +74,9 @@ class _Plan:
 
 
 class _Pending(NamedTuple):
-    """A variable whose name is said by the declaration that it completes."""
+    """What completes a declaration inside something else, which tells its whole name."""
 
+    letter: str
     declaration: int
     entry: Entry
 
@@ -133,7 +136,7 @@ class Scan:
         plans: dict[int, _Plan] = {}
         pending: list[_Pending] = []
         records: list[tuple[int, bytes]] = []  # starts of classes: static members are declared in them
-        names: dict[int, bytes] = {}  # declared variables
+        names: dict[int, bytes] = {}  # of what may be completed elsewhere
         scopes = [b""]
         depth, end = -1, len(data)
         at = unit.first
@@ -164,10 +167,10 @@ class Scan:
                         following = 0
                 else:
                     self._entry(unit, plan, start, scopes[-1] + name if name else b"", values, pending)
-                    if plan.letter in "su":
+                    if plan.letter in "su" and abbrev.children:
                         records.append((start, scopes[-1] + name))
-                    elif plan.letter == "v" and not plan.located:
-                        names[start] = scopes[-1] + name
+                    if not plan.located:
+                        names[start] = scopes[-1] + name if name else b""
             elif abbrev.children and depth >= 0 and abbrev.sibling is not None and plan.letter != "n":
                 following = sibling(unit, at, abbrev.sibling)
             if following and abbrev.children:
@@ -180,8 +183,9 @@ class Scan:
             depth += abbrev.children
             if depth < 0:
                 break  # a unit without children
-        for declaration, entry in pending:
-            self._add("v", names.get(declaration) or _member(unit, declaration, records), entry)
+        for letter, declaration, entry in pending:
+            name = names.get(declaration) or _inside(unit, declaration, records)
+            self._add(letter, name, entry)
 
     def _entry(
         self,
@@ -201,21 +205,20 @@ class Scan:
             bool(values.get(tags.AT_EXTERNAL)),
         )
         declaration = values.get(AT_SPECIFICATION)
-        if plan.letter == "v" and declaration is not None:
-            found = unit.attributes(declaration, frozenset({tags.AT_EXTERNAL}))[1]
-            pending.append(_Pending(declaration, entry._replace(external=tags.AT_EXTERNAL in found)))
-        else:
+        if declaration is None:
             self._add(plan.letter, name, entry)
+            return
+        if plan.letter == "v":
+            found = unit.attributes(declaration, frozenset({tags.AT_EXTERNAL}))[1]
+            entry = entry._replace(external=tags.AT_EXTERNAL in found)
+        pending.append(_Pending(plan.letter, declaration, entry))
 
 
-def _member(unit: Unit, declaration: int, records: list[tuple[int, bytes]]) -> bytes:
-    """Class::name of a static member, by the last class that starts before its declaration."""
+def _inside(unit: Unit, declaration: int, records: list[tuple[int, bytes]]) -> bytes:
+    """Class::name of what is declared in a class: in the last one that starts before it."""
     if not 0 < declaration < len(unit.data):
         return b""
-    name = unit.string(unit.attributes(declaration, frozenset({AT_NAME}))[1].get(AT_NAME))
-    outer = b""
-    for start, qualified in records:
-        if start > declaration:
-            break
-        outer = qualified
-    return outer + b"::" + name.encode() if name and outer else (name or "").encode()
+    at = bisect_right(records, (declaration, b"\xff")) - 1
+    start, name = records[at] if at >= 0 else (unit.first, b"")
+    inner = qualified(unit, declaration, start)
+    return b"::".join(part for part in (name, inner.encode()) if part)

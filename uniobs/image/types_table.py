@@ -136,7 +136,7 @@ class TypeTable:
             return Type(self, kind, name, size, signed=signed)
         if tag == tags.ARRAY:
             return self.array(self.reference(unit, entry), self._bounds(unit, at))
-        if tags.AT_DECLARATION in entry:
+        if tags.AT_DECLARATION in entry or tags.AT_SIGNATURE in entry:
             found = self._definition(unit, at, tag, entry, name)
             if found is not None:
                 return found
@@ -263,7 +263,8 @@ class TypeTable:
             first = 8 * raw
             if bits:
                 unit_size = number(entry, tags.AT_BYTE_SIZE) or self.type_at(reference).size or 0
-                first += 8 * unit_size - (number(entry, tags.AT_BIT_OFFSET) or 0) - bits
+                left = number(entry, tags.AT_BIT_OFFSET) or 0  # clang's may be negative, stored unsigned
+                first += 8 * unit_size - (left - (1 << 64) if left >> 63 == 1 else left) - bits
         if not 0 <= first < _HUGE or not 0 <= bits <= 128:
             raise ValueError("a member outside its struct")
         return first, bits

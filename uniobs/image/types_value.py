@@ -93,7 +93,7 @@ class Value:
     def member(self, name: str) -> "Value":
         """A member by name; "a.b" for one inside another. Through a pointer: of what it points to."""
         here = self
-        for part in name.split("."):
+        for part in self.type.split(name):
             if here.type.kind is Kind.POINTER:
                 here = here.deref()
             here = here._member(here.type.field(part))
