@@ -136,12 +136,17 @@ class Type:
         return found
 
     def has(self, *names: str) -> bool:
-        """Whether a struct (or what a pointer points to) has all of these members; "a.b" looks inside a."""
-        try:
-            for name in names:
-                self.path(name)
-        except NotOffered:
-            return False
+        """Whether a struct has all of these members; "a.b" looks inside a. Pointers are followed."""
+        return all(self._has(name) for name in names)
+
+    def _has(self, path: str) -> bool:
+        here = self
+        for name in self.split(path):
+            here = here.target if here.kind is Kind.POINTER else here
+            member = here.fields.get(name) if here.kind in RECORDS else None
+            if member is None:
+                return False
+            here = self.table.type_at(member.reference)
         return True
 
     def field(self, name: str) -> Member:

@@ -69,7 +69,7 @@ struct everything all = {
 	.bits = {1, 5, -9, 0xabcdef0123, true, GREEN, -2}, .packed = {'p', 0x1abc, -1000, 0xdeadbeefcafe, 0x7ffffffe},
 };
 struct flexible flexible = {2, {10, 20}};
-static int shared = 11;		/* also static elsewhere */
+static volatile int shared = 11;	/* also static elsewhere */
 int only_here __attribute__((used)) = 42;
 __thread int of_thread = 5;
 extern int elsewhere[];
