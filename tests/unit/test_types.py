@@ -91,8 +91,11 @@ def test_lists_and_trees(running: Running) -> None:
     types, space = running.types, running.space()
     item = types.type("struct item")
     for name, link, expected in (
-        ("tailq", "tailq", UP), ("stailq", "stailq", UP), ("slist", "slist", UP[::-1]), ("list", "list", UP[::-1])
-    ):  # fmt: skip
+        ("tailq", "tailq", UP),
+        ("stailq", "stailq", UP),
+        ("slist", "slist", UP[::-1]),
+        ("list", "list", UP[::-1]),
+    ):
         walk = queue(types.variable(name, space), link)
         assert (ids(walk), walk.complete, walk.problem) == (expected, True, None), name
     assert ids(chain(types.variable("chain", space))) == UP[::-1]
@@ -109,8 +112,11 @@ def test_a_struct_is_read_once(running: Running) -> None:
     space = running.space()
     value = running.types.variable("all", space)
     assert [int(value.i), int(value.as_int), int(value.named.x), int(value.grid[1][0][3])] == [
-        -70000, 0x40490FDB, 9, 0,
-    ]  # fmt: skip
+        -70000,
+        0x40490FDB,
+        9,
+        0,
+    ]
     assert (value["text"].string(), value.full.string(), value["colour"].enum) == ("hello", "full", "GREEN")
     assert space.reads == 1
     assert value["string"].string() == "constant"
@@ -122,8 +128,10 @@ def test_a_struct_is_read_once(running: Running) -> None:
     assert int(value.numbers[3]) == -4
     assert float(value.f) == 1.5 and float(value.ld) == 3.25
     assert [w.string() if w else None for w in running.types.variable("words", space)] == [
-        "alpha", None, "gamma é",
-    ]  # fmt: skip
+        "alpha",
+        None,
+        "gamma é",
+    ]
 
 
 def test_what_the_image_does_not_have(running: Running) -> None:
@@ -144,12 +152,12 @@ def test_what_the_image_does_not_have(running: Running) -> None:
         (lambda: types.variable("nowhere", space), "types has no variable nowhere"),
         (lambda: types.type("struct nowhere"), "types has no type nowhere"),
         (lambda: types.variable("of_thread", space), "of_thread is thread-local"),
-        (lambda: types.variable("shared", space), "in each of .*types_main.c, .*types_other.c: name the unit"),
-        (lambda: types.variable("only_here", space, unit="types_other.c"), "no variable only_here in types_other.c"),
+        (lambda: types.variable("shared", space), "in each of .*main.c, .*other.c: name the unit"),
+        (lambda: types.variable("only_here", space, unit="types_other.c"), "no variable only_here in"),
         (lambda: len(types.variable("flexible", space)["tail"]), "no known number of elements"),
         (lambda: value.i.string(), "int is no text"),
         (lambda: queue(value, "x"), "struct everything is no head of a queue"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(NotOffered, match=said) as caught:
             doing()
         assert "\n" not in str(caught.value)
@@ -168,6 +176,18 @@ def test_names_in_several_units(running: Running) -> None:
     handle = types.variable("handle", space)  # its unit only declares the struct
     assert int(handle.secret) == 1234 and int(handle.next.next.secret) == 1234
     assert int(types.variable("flexible", space)["tail"][1]) == 20
+
+
+def test_one_name_two_meanings(running: Running) -> None:
+    types, space = running.types, running.space()
+    assert int(types.variable("renamed_here", space).first) == 1
+    assert int(types.variable("renamed_there", space).second) == 3
+    for name, here, there in (("struct renamed", "first", "second"), ("number_t", "int", "float")):
+        with pytest.raises(NotOffered, match="differently in .*types_main.c, .*types_other.c: name the unit"):
+            types.type(name)
+        for source, expected in (("types_main.c", here), ("types_other.c", there)):
+            made = types.type(name, unit=source)
+            assert expected in (str(made), *(made.fields if made.kind == "struct" else ()))
 
 
 def test_damaged_lists_are_marked(running: Running) -> None:
@@ -195,7 +215,11 @@ def test_damaged_lists_are_marked(running: Running) -> None:
         "tree": items[1].member("node.c")[1].address,
     }
     second = items[1]
-    back = {"chain": items[6].address, "ring": second.member("ring").address, "tree": items[3].member("node").address}
+    back = {
+        "chain": items[6].address,
+        "ring": second.member("ring").address,
+        "tree": items[3].member("node").address,
+    }
     for wrong, said in (
         (lambda name: back.get(name, second.address), "leads back to|belongs elsewhere"),
         (lambda name: 0xDEAD_BEEF_0000, "leads out of memory"),
@@ -280,9 +304,15 @@ def test_the_index_is_kept_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert look() == (True, first[1])
     whole = kept().read_bytes()
     for damage in (
-        b"", whole[:100], whole[:-1], whole + b"x", whole.replace(b"vonly_here", b"vonly_herf"),
-        whole.replace(b"uniobs-types", b"uniobs-tapes"), bytes(1000), whole[::-1],
-    ):  # fmt: skip
+        b"",
+        whole[:100],
+        whole[:-1],
+        whole + b"x",
+        whole.replace(b"vonly_here", b"vonly_herf"),
+        whole.replace(b"uniobs-types", b"uniobs-tapes"),
+        bytes(1000),
+        whole[::-1],
+    ):
         kept().write_bytes(damage)
         assert look() == (False, first[1])
         assert kept().read_bytes() == whole

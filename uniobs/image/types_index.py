@@ -12,12 +12,13 @@ from uniobs.errors import BadFormat
 from uniobs.image import store
 from uniobs.image.dwarf.reader import guard
 from uniobs.image.dwarf.unit import units
-from uniobs.image.types_scan import Entry, Scan
+from uniobs.image.types_plan import Entry
+from uniobs.image.types_scan import Scan
 
 if TYPE_CHECKING:
     from uniobs.image.elf import Elf
 
-_VERSION: Final = b"uniobs-types-1"
+_VERSION: Final = b"uniobs-types-2"
 _LARGEST: Final = 1 << 28  # bytes of a kept index
 _SAMPLE: Final = 1 << 16
 

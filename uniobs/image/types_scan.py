@@ -1,6 +1,5 @@
 """One fast pass over the entries at the top of each unit (and in namespaces): what a name may stand for."""
 
-import struct
 from bisect import bisect_right
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -8,69 +7,14 @@ from typing import Final, NamedTuple
 from uniobs.image.dwarf import forms, tags
 from uniobs.image.dwarf.info import sibling
 from uniobs.image.dwarf.reader import uleb
-from uniobs.image.dwarf.unit import AT_NAME, AT_SIBLING, AT_SPECIFICATION, Abbrev, Unit
+from uniobs.image.dwarf.unit import AT_NAME, AT_SIBLING, AT_SPECIFICATION, Unit
 from uniobs.image.types_names import qualified
+from uniobs.image.types_plan import ALL, Entry, Plan, Plans
 
-# What an entry is listed as; struct and class are one in C++.
-LETTERS: Final = {
-    tags.VARIABLE: "v", tags.STRUCTURE: "s", tags.CLASS: "s", tags.UNION: "u", tags.ENUMERATION: "e",
-    tags.TYPEDEF: "t", tags.BASE: "b", tags.NAMESPACE: "n",
-}  # fmt: skip
-_WANTED: Final = (
-    AT_NAME, AT_SIBLING, AT_SPECIFICATION, tags.AT_BYTE_SIZE, tags.AT_DECL_LINE, tags.AT_DECLARATION,
-    tags.AT_EXTERNAL,
-)  # fmt: skip
-_ALL: Final = frozenset((*_WANTED, tags.AT_LOCATION))
-_CODES: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
+_TYPE: Final = frozenset({tags.AT_TYPE})
 _LONGEST: Final = 4096  # bytes of a name
 _PER_NAME: Final = 64  # definitions kept of one name
 _MOST: Final = 1 << 22  # names
-
-
-class Entry(NamedTuple):
-    """Where a definition is. ``size`` and ``line`` tell different ones of a name apart."""
-
-    offset: int  # in .debug_info
-    size: int  # bytes; 0 when it has none
-    line: int  # where it is declared
-    external: bool  # of a variable: seen by other units
-
-
-class _Plan:
-    """How to read what is wanted of one kind of entry in a single step."""
-
-    def __init__(self, abbrev: Abbrev, sizes: tuple[int, int, int]) -> None:
-        self.abbrev = abbrev
-        self.letter = LETTERS.get(abbrev.tag, "")
-        self.located = any(spec[0] == tags.AT_LOCATION for spec in abbrev.specs)
-        self.fixed: dict[int, int] = {}  # attributes whose value the abbreviation itself says
-        self.order: list[int] = []
-        self.inline = bool(abbrev.specs) and abbrev.specs[0][:2] == (AT_NAME, forms.STRING)
-        self.name_form = 0
-        self.unpack: struct.Struct | None = None
-        layout = "<"
-        for name, form, constant in abbrev.specs[self.inline :]:
-            if form == forms.IMPLICIT_CONST:
-                self.fixed[name] = constant
-                continue
-            if form == forms.FLAG_PRESENT:
-                self.fixed[name] = 1
-                continue
-            how = forms.step(form, *sizes)
-            if how < 0:
-                break
-            if name in _WANTED and how in _CODES and form != forms.REF_ADDR:
-                layout += _CODES[how]
-                self.order.append(name)
-                if name == AT_NAME:
-                    self.name_form = form
-            else:
-                layout += f"{how}x"
-        found = {*self.order, *self.fixed} | ({AT_NAME} if self.inline else set())
-        present = {spec[0] for spec in abbrev.specs}
-        simple = self.inline or self.name_form in (0, forms.STRP)
-        if simple and all(name in found or name not in present for name in _WANTED):
-            self.unpack = struct.Struct(layout)
 
 
 class _Pending(NamedTuple):
@@ -79,6 +23,7 @@ class _Pending(NamedTuple):
     letter: str
     declaration: int
     entry: Entry
+    shape: int
 
 
 class Scan:
@@ -86,8 +31,9 @@ class Scan:
 
     def __init__(self) -> None:
         self.entries: dict[tuple[str, bytes], list[Entry]] = {}
-        self._seen: set[tuple[str, bytes, int, int]] = set()
+        self._seen: set[tuple[str, bytes, int, int, int]] = set()
         self._texts: dict[int, bytes] = {}
+        self._walked = 0  # bytes of the unit that were looked at for shapes
 
     def _text(self, unit: Unit, offset: int) -> bytes:
         text = self._texts.get(offset)
@@ -95,11 +41,65 @@ class Scan:
             text = self._texts[offset] = (unit.string((forms.STRP, offset)) or "").encode()
         return text
 
-    def _add(self, letter: str, name: bytes, entry: Entry) -> None:
+    def _shape(self, unit: Unit, at: int, plans: "Plans") -> int:
+        """A number that differs where the members do; ``at`` is the first of them.
+
+        Headers are compiled into every unit: most definitions of a name are the same one again.
+        """
+        data = unit.data
+        parts: list[object] = []
+        first, depth = at, 0
+        while True:
+            start = at
+            code, at = uleb(data, at)
+            if not code:
+                depth -= 1
+                if depth < 0:
+                    self._walked += at - first
+                    if self._walked > 8 * len(data):
+                        raise ValueError("entries overlap")
+                    return hash(tuple(parts))
+                continue
+            plan = plans[code]
+            abbrev = plan.abbrev
+            if not depth and abbrev.tag == tags.MEMBER and plan.unpack is not None:
+                begin = at
+                if plan.inline:
+                    begin = data.index(0, at) + 1
+                    parts.append(data[at:begin])
+                parts.append(plan.unpack.unpack_from(data, begin))
+            elif not depth and abbrev.tag in (tags.MEMBER, tags.INHERITANCE):
+                name, values = self._read(unit, at, start, plan)
+                parts.append((name, values.get(tags.AT_MEMBER_LOCATION)))
+            if abbrev.children and abbrev.sibling is not None:
+                at = sibling(unit, at, abbrev.sibling)
+                if at <= start:
+                    raise ValueError("an entry's sibling lies before it")
+                continue
+            begin = at
+            for how in abbrev.plan:
+                at = at + how if how >= 0 else forms.skip(data, at, how, unit.sizes)
+            if abbrev.tag == tags.ENUMERATOR:
+                parts.append(data[begin:at])
+            depth += abbrev.children
+
+    def _target(self, unit: Unit, start: int, plans: Plans) -> int:
+        """As _shape, of a typedef: what it names."""
+        place = unit.attributes(start, _TYPE)[1].get(tags.AT_TYPE)
+        if place is None or place[0] not in forms.LOCAL_REFS or not isinstance(place[1], int):
+            return hash(place)
+        code, at = uleb(unit.data, place[1])
+        if not code:
+            return 0
+        plan = plans[code]
+        name, values = self._read(unit, at, place[1], plan)
+        return hash((plan.abbrev.tag, name, values.get(tags.AT_BYTE_SIZE)))
+
+    def _add(self, letter: str, name: bytes, entry: Entry, shape: int = 0) -> None:
         if not name or len(name) > _LONGEST or b"\n" in name or b"\t" in name:
             return
         if letter != "v":
-            key = (letter, name, entry.size, entry.line)
+            key = (letter, name, entry.size, entry.line, shape)
             if key in self._seen:
                 return
             self._seen.add(key)
@@ -109,12 +109,12 @@ class Scan:
         if len(self.entries) > _MOST:
             raise ValueError("too many names")
 
-    def _read(self, unit: Unit, at: int, start: int, plan: _Plan) -> tuple[bytes, Mapping[int, int]]:
+    def _read(self, unit: Unit, at: int, start: int, plan: Plan) -> tuple[bytes, Mapping[int, int]]:
         """(name, attributes) of the entry at ``start`` whose attributes begin at ``at``."""
         values: dict[int, int] = dict(plan.fixed)
         name = b""
         if plan.unpack is None:
-            found = unit.attributes(start, _ALL)[1]
+            found = unit.attributes(start, ALL)[1]
             for attribute, (form, raw) in found.items():
                 if isinstance(raw, int):
                     values[attribute] = raw
@@ -132,8 +132,9 @@ class Scan:
 
     def unit(self, unit: Unit) -> None:
         """Raises what reading garbage raises; what was found before stays."""
-        data, abbrevs, sizes = unit.data, unit.abbrevs, unit.sizes
-        plans: dict[int, _Plan] = {}
+        data, sizes = unit.data, unit.sizes
+        self._walked = 0
+        plans = Plans(unit)
         pending: list[_Pending] = []
         records: list[tuple[int, bytes]] = []  # starts of classes: static members are declared in them
         names: dict[int, bytes] = {}  # of what may be completed elsewhere
@@ -153,9 +154,7 @@ class Scan:
                         break
                     scopes.pop()
                 continue
-            plan = plans.get(code)
-            if plan is None:
-                plan = plans[code] = _Plan(abbrevs[code], sizes)
+            plan = plans[code]
             abbrev = plan.abbrev
             following = 0
             if depth == len(scopes) - 1 and plan.letter:
@@ -166,7 +165,17 @@ class Scan:
                         scopes.append(scopes[-1] + (name or b"(anonymous namespace)") + b"::")
                         following = 0
                 else:
-                    self._entry(unit, plan, start, scopes[-1] + name if name else b"", values, pending)
+                    shape = 0
+                    if plan.letter in "sue" and abbrev.children and (name or AT_SPECIFICATION in values):
+                        first = at
+                        for how in abbrev.plan:
+                            first = first + how if how >= 0 else forms.skip(data, first, how, sizes)
+                        shape = self._shape(unit, first, plans)
+                    elif plan.letter == "t":
+                        shape = self._target(unit, start, plans)
+                    whole = scopes[-1] + name if name else b""
+                    if not values.get(tags.AT_DECLARATION):
+                        self._entry(unit, plan, start, whole, values, shape, pending)
                     if plan.letter in "su" and abbrev.children:
                         records.append((start, scopes[-1] + name))
                     if not plan.located:
@@ -183,21 +192,20 @@ class Scan:
             depth += abbrev.children
             if depth < 0:
                 break  # a unit without children
-        for letter, declaration, entry in pending:
+        for letter, declaration, entry, shape in pending:
             name = names.get(declaration) or _inside(unit, declaration, records)
-            self._add(letter, name, entry)
+            self._add(letter, name, entry, shape)
 
     def _entry(
         self,
         unit: Unit,
-        plan: _Plan,
+        plan: Plan,
         start: int,
         name: bytes,
         values: Mapping[int, int],
+        shape: int,
         pending: list[_Pending],
     ) -> None:
-        if values.get(tags.AT_DECLARATION):
-            return
         entry = Entry(
             unit.offset + start,
             max(0, values.get(tags.AT_BYTE_SIZE, 0)),
@@ -206,12 +214,12 @@ class Scan:
         )
         declaration = values.get(AT_SPECIFICATION)
         if declaration is None:
-            self._add(plan.letter, name, entry)
+            self._add(plan.letter, name, entry, shape)
             return
         if plan.letter == "v":
             found = unit.attributes(declaration, frozenset({tags.AT_EXTERNAL}))[1]
             entry = entry._replace(external=tags.AT_EXTERNAL in found)
-        pending.append(_Pending(plan.letter, declaration, entry))
+        pending.append(_Pending(plan.letter, declaration, entry, shape))
 
 
 def _inside(unit: Unit, declaration: int, records: list[tuple[int, bytes]]) -> bytes:

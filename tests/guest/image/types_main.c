@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#define MEMBER first
+#define NUMBER int
 #include "types_shapes.h"
 
 enum colour { RED, GREEN = 5, BLUE = 63 };
@@ -74,6 +76,8 @@ int only_here __attribute__((used)) = 42;
 __thread int of_thread = 5;
 extern int elsewhere[];
 struct opaque *handle;
+struct renamed renamed_here = {1};
+number_t number_here = 2;
 
 __attribute__((noinline)) void checkpoint(void) { __asm__ volatile("" ::: "memory"); }
 

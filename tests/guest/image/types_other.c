@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
+#define MEMBER second
+#define NUMBER float
 #include "types_shapes.h"
 
 struct opaque { int secret; struct opaque *next; };
@@ -27,6 +29,8 @@ struct tailq_head tailq;
 struct stailq_head stailq;
 struct slist_head slist;
 struct list_head list;
+struct renamed renamed_there = {3};
+number_t number_there = 4;
 struct item *chain, *cyclic;
 struct ring ring, empty_ring;
 struct node *tree;
