@@ -183,7 +183,9 @@ def test_one_name_two_meanings(running: Running) -> None:
     assert int(types.variable("renamed_here", space).first) == 1
     assert int(types.variable("renamed_there", space).second) == 3
     for name, here, there in (("struct renamed", "first", "second"), ("number_t", "int", "float")):
-        with pytest.raises(NotOffered, match="differently in .*types_main.c, .*types_other.c: name the unit"):
+        with pytest.raises(
+            NotOffered, match=r"differently in .*types_main.c, .*types_other.c: name the unit"
+        ):
             types.type(name)
         for source, expected in (("types_main.c", here), ("types_other.c", there)):
             made = types.type(name, unit=source)
