@@ -4,6 +4,8 @@ import struct
 from typing import Any
 
 from support.bare_guest import region_blob
+from uniobs.cores.elf import USER_REGS
+from uniobs.cores.qemu_elf import GENERAL
 from uniobs.region import _abi
 
 REGION = 0x40000
@@ -29,22 +31,25 @@ def note(name: bytes, kind: int, data: bytes) -> bytes:
     return struct.pack("<III", len(padded), len(data), kind) + body
 
 
-def prstatus(pid: int) -> bytes:
-    return bytes(32) + struct.pack("<i", pid) + bytes(76) + struct.pack("<27Q", *range(27)) + bytes(8)
+def prstatus(pid: int, registers: dict[str, int] | None = None) -> bytes:
+    known = dict(zip(USER_REGS, range(27), strict=True)) | (registers or {})
+    values = (known[name] for name in USER_REGS)
+    return bytes(32) + struct.pack("<i", pid) + bytes(76) + struct.pack("<27Q", *values) + bytes(8)
 
 
-def qemu_core(size: int, *others: tuple[int, bytes], **region: Any) -> bytes:
+def qemu_core(size: int, *others: tuple[int, bytes], blob: bytes = b"", **region: Any) -> bytes:
     """As dump-guest-memory writes one: paging off, memory in two segments, e_ehsize 8; rsp is 0x106.
 
-    ``others`` are more bytes to lie at addresses of its memory.
+    ``others`` are more bytes to lie at addresses of its memory, ``blob`` a region of one's own at REGION.
     """
     memory = bytearray(size)
-    for at, blob in ((REGION, region_blob(REGION, **region)), *others):
-        memory[at : at + len(blob)] = blob
-    state = struct.pack("<II18Q", 1, 440, *range(0x100, 0x112))
+    for at, data in ((REGION, blob or region_blob(REGION, **region)), *others):
+        memory[at : at + len(data)] = data
+    general = dict(zip(GENERAL, range(0x100, 0x112), strict=True))
+    state = struct.pack("<II18Q", 1, 440, *general.values())
     state += b"".join(struct.pack("<IIIIQ", number, 0, 0, 0, 0) for number in range(10))
     state += struct.pack("<6Q", 0x11, 0, 0, 0, 0, 0)
-    notes = note(b"CORE", 1, prstatus(1)) + note(b"QEMU", 0, state)
+    notes = note(b"CORE", 1, prstatus(1, general | {"cs": 0, "ss": 5})) + note(b"QEMU", 0, state)
     half = size // 2
     loads = [(1, 0, 0, 0, bytes(memory[:half])), (1, 0, half, half, bytes(memory[half:]))]
     return elf([(4, 0, 0, 0, notes), *loads], ehsize=8)

@@ -21,15 +21,18 @@ from uniobs.region.header import ROW_SIZES
 from uniobs.region.reader import Region
 
 UNKNOWN: Final = (None, "unknown", b"")
-KEYS: Final = {"threads": "tid", "locks": "address", "sockets": "id", "ifaces": "index", "sites": "pc", "counters": "name"}
+KEYS: Final = {
+    **{"threads": "tid", "locks": "address", "sockets": "id", "ifaces": "index", "sites": "pc"},
+    "counters": "name",
+}
 RINGS: Final = ("log", "trace", "packets")
 
 
 class Layout:
     """Where the guarded header, the rings' heads and the rows lie."""
 
-    def __init__(self, memory: Memory) -> None:
-        region = Region(memory, BASE)
+    def __init__(self, memory: Memory, base: int = BASE) -> None:
+        region = Region(memory, base)
         self.sections = region.sections
         self.directory_end = _abi.DIRECTORY_OFFSET + len(self.sections) * _abi.SECTION_SIZE
 

@@ -17,9 +17,9 @@ Values = dict[str, Any]
 BASE: Final = 0x200000
 
 
-def full_region() -> RegionBuilder:
+def full_region(base: int = BASE) -> RegionBuilder:
     """Threads, locks, sockets, calls over two rings that wrapped, a log, packets, a panic record."""
-    b = RegionBuilder(BASE)
+    b = RegionBuilder(base)
     b.live |= {"current_tid": 1, "beat_tsc": 1 << 32, "tick_tsc": (1 << 32) + 500, "beat_count": 99}
     stack = {"stack_lo": 0x10000, "stack_hi": 0x20000, "stack_low_mark": 0x1E000, "saved_sp": 0x1F000}
     b.thread(tid=1, name=b"main", state=1, on_cpu_since=1 << 31, cpu_ticks=777, started=1_500_000, **stack)
@@ -91,9 +91,9 @@ def values_of(row: Any) -> Values:
     return out
 
 
-def observe(memory: Memory) -> Seen:
+def observe(memory: Memory, base: int = BASE) -> Seen:
     """Everything that can be asked of the region. Raises only UniobsError."""
-    region = Region(memory, BASE)
+    region = Region(memory, base)
     walker = StubWalker(region)
     rows: dict[Key, Values] = {}
     clock, live = region.clock, region.live_or_none()

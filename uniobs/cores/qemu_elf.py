@@ -6,7 +6,7 @@ Source: dump/dump.c and target/i386/arch_dump.c of QEMU.
 import struct
 
 from uniobs.cores.core import Core
-from uniobs.cores.elf import PT_LOAD, ElfCore, Note
+from uniobs.cores.elf import NT_PRSTATUS, PT_LOAD, ElfCore, Note, prstatus
 from uniobs.errors import BadFormat
 from uniobs.memory.file import FileMemory
 from uniobs.model.guest import Registers
@@ -34,15 +34,34 @@ def read(elf: ElfCore, notes: list[Note]) -> Core:
             f"{elf.path}: taken with paging:true, which QEMU writes wrong; take one with "
             "dump-guest-memory paging=false (uniobs core take does)"
         )
-    registers: list[Registers] = []
-    for note in notes:
-        if note.name == "QEMU" and note.type == 0:
-            registers.append(_registers(elf.path, note.data, len(registers)))
-    if len(registers) > CPUS_MAX:
-        raise BadFormat(f"{elf.path}: {len(registers)} vCPUs")
+    states = [note.data for note in notes if note.name == "QEMU" and note.type == 0]
+    if len(states) > CPUS_MAX:
+        raise BadFormat(f"{elf.path}: {len(states)} vCPUs")
+    statuses = [note.data for note in notes if note.name == "CORE" and note.type == NT_PRSTATUS]
+    registers, doubts = [], []
+    for cpu, state in enumerate(states):
+        found = _registers(elf.path, state, cpu)
+        doubtful = _contradicted(found, statuses[cpu] if cpu < len(statuses) else b"")
+        if doubtful:
+            known = {name: value for name, value in found.values.items() if name not in doubtful}
+            found = Registers(known, found.source, cpu)
+            doubts.append(
+                f"{elf.path}: its two notes of vCPU {cpu} disagree on {', '.join(doubtful)}: unknown"
+            )
+        registers.append(found)
     memory = FileMemory(elf.fd, elf.blocks(physical=True))
     notices = (f"{elf.path} is cut short: {elf.missing} bytes of memory are missing",) if elf.missing else ()
-    return Core("qemu-elf", elf.path, memory, tuple(registers), notices=notices)
+    return Core("qemu-elf", elf.path, memory, tuple(registers), notices=(*notices, *doubts))
+
+
+def _contradicted(registers: Registers, status: bytes) -> list[str]:
+    """The registers on which a vCPU's NT_PRSTATUS says other than its QEMU note; all of them when it is
+    missing or another vCPU's. QEMU writes both from the same state."""
+    parsed = prstatus(status)
+    cpu = registers.cpu or 0
+    if parsed is None or parsed[0] not in (cpu, cpu + 1):
+        return [*GENERAL, "cs", "ss"]
+    return [name for name in (*GENERAL, "cs", "ss") if parsed[1].get(name) != registers.values.get(name)]
 
 
 def _registers(path: str, data: bytes, cpu: int) -> Registers:
