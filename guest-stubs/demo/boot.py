@@ -38,7 +38,7 @@ class Machine:
     """What to boot, and how. ``memory`` is in MiB; ``shared`` names a file that backs the guest's RAM."""
 
     machine: str = "microvm"
-    name: str = "kv"
+    name: str = "guest"
     memory: int = 64
     append: str = ""
     shared: Path | None = None

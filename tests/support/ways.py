@@ -16,7 +16,7 @@ _numbers = itertools.count()
 def boot_shared(machine: str, **options: Any) -> boot.Guest:
     """A guest whose RAM is a file in /dev/shm; close() removes it."""
     ram = Path(f"/dev/shm/uniobs-test-{os.getpid()}-{next(_numbers)}")
-    return boot.boot(boot.Machine(machine, name="kv", shared=ram, elf=demo_elf(), **options))
+    return boot.boot(boot.Machine(machine, shared=ram, elf=demo_elf(), **options))
 
 
 def ways(guest: boot.Guest, directory: Path) -> Iterator[tuple[str, str]]:
