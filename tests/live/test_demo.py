@@ -31,7 +31,7 @@ def play(environment: dict[str, str]) -> str:
 def test_under_qemu() -> None:
     demo_elf()
     said = play(dict(os.environ))
-    for fact in ("DEADLOCKED threads", "is DEAD: page fault in poke", "packets captured", "LISTEN", "accept("):
+    for fact in ("DEADLOCKED threads", "is DEAD: page fault in poke", "packets captured", "LISTEN"):
         assert fact in said, fact
 
 

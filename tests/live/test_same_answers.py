@@ -25,6 +25,7 @@ def read_all(target: str) -> Rows:
     """Every table of a guest that stands still, as JSON rows."""
     return {
         "ps": uniobs("ps", "--json", "-o", ",".join(THREAD_KEYS), target).rows,
+        "interfaces": uniobs("netstat", "-i", "--json", target).rows,
         "netstat": uniobs("netstat", "-a", "-p", "-e", "--json", target).rows,
         "ss": uniobs("ss", "-a", "-i", "-e", "-p", "--json", target).rows,
         "counters": uniobs("counters", "--json", target).rows,
@@ -90,7 +91,7 @@ def still(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return Still(machine, state, tmp_path_factory.mktemp("ways"))
 
 
-@pytest.mark.parametrize("view", ["ps", "netstat", "ss", "counters", "strace", "dmesg"])
+@pytest.mark.parametrize("view", ["ps", "interfaces", "netstat", "ss", "counters", "strace", "dmesg"])
 def test_every_way_gives_the_same_rows(still: Still, view: str) -> None:
     first, *others = still.read
     assert still.read[first][view], f"{view} is empty"
@@ -131,6 +132,13 @@ def test_sockets_are_what_the_guest_printed(still: Still) -> None:
         numbers = {key: row[key] or 0 for key in keys} | {"fd": fd}
         seen[row["id"]] = (row["kind"], row["netstat_state"], row["laddr"], row["raddr"], *numbers.values())
     assert seen == said
+
+
+def test_interfaces_are_what_the_guest_printed(still: Still) -> None:
+    ((said,), (seen,)) = (still.printed["iface"], still.rows["interfaces"])
+    shared = said.keys() & seen.keys()
+    assert {"name", "mtu", "rx_packets", "tx_packets", "rx_dropped", "tx_dropped"} <= shared
+    assert {key: str(seen[key]) for key in shared} == {key: said[key] for key in shared}
 
 
 def test_counters_are_what_the_guest_printed(still: Still) -> None:
