@@ -19,6 +19,19 @@ void uniobs_row_end(uint32_t *seq, uint64_t size)
 	__atomic_store_n(seq, *seq + 1, __ATOMIC_RELEASE);
 }
 
+#if UNIOBS_WITH_SOCKETS || UNIOBS_WITH_SITES
+void uniobs_row_set(uint32_t *seq, const void *from, uint64_t size)
+{
+	uint64_t guard;
+
+	UNIOBS_ENTER(guard);
+	uniobs_row_begin(seq);
+	uniobs_copy(seq + 2, (const uint8_t *)from + 8, size - 8);
+	uniobs_row_end(seq, size);
+	UNIOBS_EXIT(guard);
+}
+#endif
+
 void uniobs_slot_seal(uint32_t *seq, uint64_t position, uint64_t size)
 {
 	const uint64_t sum = uniobs_mix(0, (uint64_t)((word32_t *)seq)[1] << 32);

@@ -28,15 +28,8 @@ uniobs_iface_t *uniobs_iface_add(const char *name, const uint8_t mac[6], uint16_
 
 void uniobs_iface_set(uniobs_iface_t *row, const uniobs_iface_t *from)
 {
-	uint64_t guard;
-
-	if (!row)
-		return;
-	UNIOBS_ENTER(guard);
-	uniobs_row_begin(&row->seq);
-	uniobs_copy((uint8_t *)row + sizeof row->seq, (const uint8_t *)from + sizeof row->seq, sizeof *row - sizeof row->seq);
-	UNIOBS_ROW_END(row);
-	UNIOBS_EXIT(guard);
+	if (row)
+		uniobs_row_set(&row->seq, from, sizeof *row);
 }
 
 #endif

@@ -91,6 +91,8 @@ uint64_t uniobs_sum(uint64_t sum, const void *data, uint64_t size);
 /* Fill in check, which follows seq, as the sum of all behind it, and make the row even again. */
 void uniobs_row_end(uint32_t *seq, uint64_t size);
 #define UNIOBS_ROW_END(row) uniobs_row_end(&(row)->seq, sizeof *(row))
+/* Put all of *from but its seq and check into the row. */
+void uniobs_row_set(uint32_t *seq, const void *from, uint64_t size);
 /* After any change of header_live, with the guard held. */
 void uniobs_live_seal(void);
 /* Count what found no room, with the guard held. */

@@ -6,15 +6,9 @@
 void uniobs_heap_set(const struct uniobs_heap *from)
 {
 	struct uniobs_heap *row = uniobs_state.heap;
-	uint64_t guard;
 
-	if (!row)
-		return;
-	UNIOBS_ENTER(guard);
-	uniobs_row_begin(&row->seq);
-	uniobs_copy((uint8_t *)row + sizeof row->seq, (const uint8_t *)from + sizeof row->seq, sizeof *row - sizeof row->seq);
-	UNIOBS_ROW_END(row);
-	UNIOBS_EXIT(guard);
+	if (row)
+		uniobs_row_set(&row->seq, from, sizeof *row);
 }
 
 /* The row of pc, or an empty one; NULL when neither is near. Rows are never given back. */

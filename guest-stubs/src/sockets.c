@@ -42,15 +42,8 @@ void uniobs_socket_remove(uniobs_socket_t *row)
 
 void uniobs_socket_set(uniobs_socket_t *row, const uniobs_socket_t *from)
 {
-	uint64_t guard;
-
-	if (!row)
-		return;
-	UNIOBS_ENTER(guard);
-	uniobs_row_begin(&row->seq);
-	uniobs_copy((uint8_t *)row + sizeof row->seq, (const uint8_t *)from + sizeof row->seq, sizeof *row - sizeof row->seq);
-	UNIOBS_ROW_END(row);
-	UNIOBS_EXIT(guard);
+	if (row)
+		uniobs_row_set(&row->seq, from, sizeof *row);
 }
 
 #endif

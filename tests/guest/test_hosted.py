@@ -130,6 +130,8 @@ def test_serves_and_describes_itself(hosted: Hosted) -> None:
     assert any(line.startswith(f"{header.image_bias:x}-") and line.endswith("demo-hosted") for line in maps)
     notes = subprocess.run(["readelf", "-n", make("demo-hosted")], capture_output=True, text=True, check=True)
     assert header.image_id[: header.image_id_len].hex() in notes.stdout
+    # A row is there before its thread first runs, and tells Linux its number.
+    until("every thread ran", lambda: all(row.os_tid for row in hosted.threads().values()))
     threads = hosted.threads()
     assert set(threads) == {"main", "worker-1", "worker-2", "worker-3", "worker-4", "ticker"}
     for name, row in threads.items():
