@@ -185,9 +185,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _die_with_parent() -> None:
-    PR_SET_PDEATHSIG = 1
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def _in_child() -> None:
+    """It dies with us, and may be read by others of this user, which Ubuntu allows to ancestors only."""
+    PR_SET_PDEATHSIG, PR_SET_PTRACER, PR_SET_PTRACER_ANY = 1, 0x59616D61, ctypes.c_ulong(-1)
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc.prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY)
 
 
 def start(
@@ -203,7 +206,7 @@ def start(
                 stderr=errors,
                 env=environment,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=_in_child,
             )
         except OSError as error:
             raise BootError(f"{command[0]}: {error.strerror}") from error
