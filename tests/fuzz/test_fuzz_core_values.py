@@ -1,7 +1,8 @@
 """Seeded damage to a core: every row and register that is told is the right one or marked unknown.
 
 Bytes that nothing vouches for aren't compared: registers that stand in the QEMU note alone (the control
-registers and segment bases), and one whose two copies were both hit (alike, now and then). UNIOBS_FUZZ_COUNT and UNIOBS_FUZZ_SEED choose how much and which.
+registers and segment bases), and one whose two copies were both hit (alike, now and then).
+UNIOBS_FUZZ_COUNT and UNIOBS_FUZZ_SEED choose how much and which.
 """
 
 import os
@@ -100,7 +101,11 @@ def test_told_right_or_not_at_all(tmp_path: Path) -> None:
             assert "\n" not in message, where
             for i in changes:
                 os.pwrite(file.fileno(), whole[i : i + 1], i)
-        bad = {name: value for name, value in shown.items() if value != registers[name]}
+        bad = {
+            name: value
+            for name, value in shown.items()
+            if value != registers[name] and not all(changes.keys() & set(copy) for copy in copies[name])
+        }
         assert not bad, f"{where}: {bad}"
         if seen is None:
             refused += 1
