@@ -70,6 +70,18 @@ for name in json.load(open(%(orders)r)):
 json.dump(out, open(%(answer)r, "w"))
 gdb.execute("kill")
 """
+_CORE = """
+gdb.execute("core-file " + %(core)r, to_string=True)
+out = {}
+for name in json.load(open(%(orders)r)):
+    try:
+        v = gdb.parse_and_eval(name)
+        if 0 < v.type.sizeof <= 65536:
+            out[name] = [int(v.address), value(v)]
+    except gdb.error:
+        pass  # not in the core, thread-local, incomplete
+json.dump(out, open(%(answer)r, "w"))
+"""
 
 
 def _gdb(program: Path, folder: Path, body: str, names: list[str], **more: str) -> dict[str, Any]:
@@ -97,6 +109,11 @@ def values(program: Path, folder: Path, names: list[str]) -> tuple[Path, dict[st
     """(core at the program's checkpoint(), {expression: [address, size, what is there]})."""
     core = folder / "core"
     return core, _gdb(program, folder, _VALUES, names, core=str(core))
+
+
+def core_values(program: Path, folder: Path, core: Path, names: list[str]) -> dict[str, Any]:
+    """{variable: [address, what is there]} in a core of a guest whose addresses are the program's."""
+    return _gdb(program, folder, _CORE, names, core=str(core))
 
 
 def ptype(program: Path, name: str) -> str:

@@ -13,9 +13,15 @@ from uniobs.image.elf import Elf
 from uniobs.image.opened import Opened, open_image
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from uniobs.image.dwarf.cfa import Rules
     from uniobs.image.types import Types
     from uniobs.memory.base import AddressSpace
+
+
+_SAMPLES = 4
+_SAMPLE = 32  # bytes
 
 
 class SourceFrame(NamedTuple):
@@ -95,6 +101,15 @@ class Module:
         return digest.hexdigest()
 
     @cached_property
+    def samples(self) -> tuple[tuple[int, bytes], ...]:
+        """(link address, bytes) of a few functions spread over the text: they tell it from most others."""
+        functions = [start for start, size, _ in self.elf.symbols.functions() if size >= _SAMPLE]
+        step = max(1, len(functions) // _SAMPLES)
+        places = functions[step // 2 :: step] or [start + len(text) // 2 for start, text in self.elf.text]
+        found = ((address, self.elf.read(address, _SAMPLE)) for address in places[:_SAMPLES])
+        return tuple(row for row in found if len(row[1]) == _SAMPLE)
+
+    @cached_property
     def code_ranges(self) -> tuple[tuple[int, int], ...]:
         """[start, end) runtime addresses of its code."""
         return tuple((low + self.bias, high + self.bias) for low, high in self.elf.code_ranges)
@@ -114,6 +129,10 @@ class Module:
         """
         self.proof = proof.prove(self.elf, self.bias, space)
         return self.proof
+
+    def force(self, why: str) -> None:
+        """Take it for the image in memory without proof; its frames and answers are then unproven."""
+        self.proof = proof.Proof(0, 0, forced=why)
 
     def differs(self, pc: int) -> bool:
         """Whether the function around ``pc`` was found to differ in memory from the image."""
@@ -181,6 +200,22 @@ class Module:
         if self._call_frames.problem:
             self._complain(self._call_frames.problem)
         return rules
+
+    def variable_at(self, address: int) -> tuple[str, int, int] | None:
+        """(name, start, size in bytes) of the variable around a runtime address, by its symbol."""
+        for elf in self._elves:
+            found = elf.symbols.variable(address - self.bias)
+            if found is not None:
+                return found.name, found.address + self.bias, found.size
+        return None
+
+    def variables(self, sizes: "Collection[int] | None" = None) -> list[tuple[str, int, int]]:
+        """(name, start, size in bytes) of its variables, or of those of one of these sizes."""
+        for elf in self._elves:
+            rows = elf.symbols.variables(sizes)
+            if rows:
+                return [(row.name, row.address + self.bias, row.size) for row in rows]
+        return []
 
     def symbol(self, name: str) -> tuple[int, int] | None:
         """(runtime address, size) of a symbol by name."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from uniobs.errors import ImageMismatch, UnknownMemory
 from uniobs.image.elf import Elf
+from uniobs.image.patches import Patches
 
 if TYPE_CHECKING:
     from uniobs.memory.base import AddressSpace
@@ -13,8 +14,11 @@ if TYPE_CHECKING:
 _BLOCK: Final = 1 << 16
 _PAGE: Final = 4096
 _R_RELATIVE: Final = 8
-_FEW: Final = 3  # so many functions may differ in any image (breakpoints, a wild write)...
-_SHARE: Final = 16  # ...and a sixteenth of those compared in a larger one
+# An image whose build-id tells which build it is may differ (break points, a wild write) in so many
+# functions, and in a sixteenth of those compared of a larger one. Without one, only in listed places.
+_FEW: Final = 3
+_SHARE: Final = 16
+_MANY: Final = 64  # words that differ, from which on it is another build whatever the rest is
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +29,21 @@ class Proof:
     missing: int  # not held by this memory
     differing: tuple[tuple[int, int, str], ...] = ()  # (start, size, name) at runtime addresses, ascending
     build_id: bool | None = None  # the note in memory is the image's; None: not held, or none
+    forced: str | None = None  # why it isn't the image in memory, though it is taken for it (--force)
 
     @property
     def proven(self) -> bool:
         """Some text was compared, and (but for the functions that differ) it is the image's."""
-        return self.compared > 0
+        return self.compared > 0 and not self.forced
 
     def differs(self, pc: int) -> bool:
-        return any(start <= pc < start + size for start, size, _ in self.differing)
+        return bool(self.forced) or any(start <= pc < start + size for start, size, _ in self.differing)
 
     @property
     def note(self) -> str | None:
         """What qualifies the proof, for a reader; None when all of the text is the image's."""
+        if self.forced:
+            return f"UNPROVEN, as --force has it: {self.forced}"
         parts = []
         if not self.compared:
             same = ", though its build-id is" if self.build_id else ""
@@ -79,12 +86,14 @@ def expected(elf: Elf, bias: int) -> list[tuple[int, bytes, list[tuple[int, int]
 
 
 class _Comparison:
-    def __init__(self, space: "AddressSpace", bias: int) -> None:
+    def __init__(self, elf: Elf, space: "AddressSpace", bias: int) -> None:
         self._space = space
         self._bias = bias
+        self._patches = Patches(elf)
         self.compared = 0
         self.missing = 0
         self.wrong: list[int] = []  # link addresses of differing bytes, one an eight-byte word at most
+        self.unlisted = 0  # how many of those no known patch explains
 
     def part(self, address: int, text: bytes, unsure: list[tuple[int, int]]) -> None:
         at = 0
@@ -108,12 +117,20 @@ class _Comparison:
             for word in range(at, end, 8):
                 stop = min(word + 8, end)
                 if held[word - at : stop - at] != text[word:stop]:
-                    self.wrong += [
+                    differ = [
                         address + i
                         for i in range(word, stop)
                         if held[i - at] != text[i] and not any(low <= i < high for low, high in unsure)
-                    ][:1]
+                    ]
+                    self._judge(address + word, held[word - at : stop - at], differ)
         return True
+
+    def _judge(self, word: int, held: bytes, differ: list[int]) -> None:
+        if not differ or (self.unlisted < _MANY and self._patches.boot(word, held)):
+            return
+        self.wrong.append(differ[0])
+        if self.unlisted < _MANY and not self._patches.listed(word, held):
+            self.unlisted += 1
 
 
 def _same_build_id(elf: Elf, bias: int, space: "AddressSpace") -> bool | None:
@@ -128,7 +145,7 @@ def _same_build_id(elf: Elf, bias: int, space: "AddressSpace") -> bool | None:
 
 def prove(elf: Elf, bias: int, space: "AddressSpace") -> Proof:
     """Compare. Raises ImageMismatch when the image is another build: its entry or much text differs."""
-    comparison = _Comparison(space, bias)
+    comparison = _Comparison(elf, space, bias)
     for address, text, unsure in expected(elf, bias):
         comparison.part(address, text, unsure)
     build_id = _same_build_id(elf, bias, space)
@@ -146,7 +163,8 @@ def prove(elf: Elf, bias: int, space: "AddressSpace") -> Proof:
     held = comparison.compared + comparison.missing
     limit = max(_FEW, total * comparison.compared // max(held, 1) // _SHARE)
     entry = any(start <= elf.entry + bias < start + size for start, size, _ in differing)
-    if differing and (entry or len(differing) > limit):
+    strange = bool(comparison.unlisted) and elf.build_id_note is None
+    if differing and (entry or strange or len(differing) > limit):
         where = comparison.wrong[0] + bias
         first = next(
             (name for start, size, name in differing if start <= where < start + size), differing[0][2]

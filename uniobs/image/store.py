@@ -2,12 +2,25 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from uniobs.errors import UniobsError
 
 if TYPE_CHECKING:
     from uniobs.image.module import Module
+
+
+_KNOWN_MAX: Final = 512  # images that are tried against a guest of which nothing else is known
+_SAMPLES_MAX: Final = 16
+_TEXT_MAX: Final = 65536
+
+
+class Known(NamedTuple):
+    """An image as it was remembered. ``samples``: (link address, bytes) of its text."""
+
+    identity: str
+    path: str
+    samples: tuple[tuple[int, bytes], ...]
 
 
 def directory() -> Path:
@@ -28,9 +41,10 @@ def remember(module: "Module") -> bool:
     import json
     import tempfile
 
-    row = {"path": str(module.path.resolve()), "debug": None}
+    row: dict[str, Any] = {"path": str(module.path.resolve()), "debug": None}
     if module.debug is not None:
         row["debug"] = str(module.debug.path.resolve())
+    row["samples"] = [[address, data.hex()] for address, data in module.samples]
     text = json.dumps(row)
     for identity in (module.build_id, module.text_sha):
         entry = _entry(identity) if identity else None
@@ -51,6 +65,30 @@ def remember(module: "Module") -> bool:
         except OSError:
             return False
     return True
+
+
+def known() -> list[Known]:
+    """What was remembered with samples, the latest first; each image once."""
+    import json
+
+    try:
+        with os.scandir(directory()) as entries:
+            files = [(e.stat().st_mtime_ns, e.path) for e in entries if e.name.endswith(".json")]
+    except OSError:
+        return []
+    found: dict[str, Known] = {}
+    for _, path in sorted(files, reverse=True)[:_KNOWN_MAX]:
+        try:
+            with open(path, "rb") as file:
+                row = json.loads(file.read(_TEXT_MAX))
+            samples = tuple((int(address), bytes.fromhex(data)) for address, data in row["samples"])
+            name = row["path"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        usable = samples and all(0 <= address < 1 << 64 and 0 < len(data) <= 256 for address, data in samples)
+        if isinstance(name, str) and usable and name not in found:
+            found[name] = Known(Path(path).stem, name, samples[:_SAMPLES_MAX])
+    return list(found.values())
 
 
 def find(identity: str) -> Path | None:

@@ -2,7 +2,7 @@
 
 import struct
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -84,6 +84,38 @@ class Symbols:
         """(start, size, name) of every function, ascending."""
         starts, rows = self._functions
         return [(start, row[0], self._name(row[1])) for start, row in zip(starts, rows, strict=True)]
+
+    @cached_property
+    def _variables(self) -> tuple[list[int], list[tuple[int, int, int]]]:
+        """Sorted start addresses, and for each (size, name offset, binding): STT_OBJECT with a size."""
+        best: dict[int, tuple[tuple[int, int], int, int, int]] = {}
+        for name, info, _, section, address, size in struct.iter_unpack("<IBBHQQ", self._table):
+            if info & 15 != STT_OBJECT or not section or not name or not size:
+                continue
+            key = (_PREFERENCE.get(info >> 4, 3), name)
+            old = best.get(address)
+            if old is None or key < old[0]:
+                best[address] = (key, size, name, info >> 4)
+        starts = sorted(best)
+        return starts, [best[start][1:] for start in starts]
+
+    def variable(self, address: int) -> Symbol | None:
+        """The variable that holds ``address``."""
+        starts, rows = self._variables
+        index = bisect_right(starts, address) - 1
+        if index < 0 or address >= starts[index] + rows[index][0]:
+            return None
+        size, name, binding = rows[index]
+        return Symbol(self._name(name), starts[index], size, STT_OBJECT, binding)
+
+    def variables(self, sizes: Collection[int] | None = None) -> list[Symbol]:
+        """Every variable, ascending; with ``sizes``: only those of one of these sizes."""
+        starts, rows = self._variables
+        return [
+            Symbol(self._name(name), start, size, STT_OBJECT, binding)
+            for start, (size, name, binding) in zip(starts, rows, strict=True)
+            if sizes is None or size in sizes
+        ]
 
     @cached_property
     def _names(self) -> dict[bytes, tuple[int, int, int, int]]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from uniobs.memory.base import AddressSpace
 
 _WHOLE: Final = 1 << 14  # bytes; what is larger is read member by member
+_WIDEST: Final = 16  # bytes of a number
 _END: Final = 1 << 64
 _STEP: Final = 256  # bytes of a string read at once
 _LARGEST: Final = 1 << 24  # raw() of one object
@@ -141,6 +142,8 @@ class Value:
         """Of integers, characters, booleans, enums, pointers and bit fields."""
         if self.type.kind not in NUMBERS:
             raise NotOffered(f"{self.type} is no number")
+        if not 0 < self.size <= _WIDEST:
+            raise NotOffered(f"{self.type} of {self.size} bytes is no number")
         number = int.from_bytes(self.raw(), "little")
         width = 8 * self.size
         if self._bits[1]:
