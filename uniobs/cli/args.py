@@ -14,8 +14,17 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} (uniobs {self.prog.split()[-1]} --help)")
 
 
-def parser(command: str, about: str, *, words: str = "", target: bool = True, doc: str = "") -> Parser:
-    """A parser with what every command takes. ``words``: what may follow the target, for the usage line."""
+def parser(
+    command: str,
+    about: str,
+    *,
+    words: str = "",
+    target: bool = True,
+    doc: str = "",
+    force_is_own: bool = False,
+) -> Parser:
+    """A parser with what every command takes. ``words``: what may follow the target, for the usage line.
+    ``force_is_own``: the command has a --force of its own."""
     usage = f"uniobs {command} [options]{' [TARGET]' if target else ''}{' ' + words if words else ''}"
     made = Parser(
         prog=f"uniobs {command}",
@@ -36,6 +45,12 @@ def parser(command: str, about: str, *, words: str = "", target: bool = True, do
         common.add_argument(
             "--image", action="append", default=[], metavar="FILE", help="an ELF of the guest; repeatable"
         )
+        if not force_is_own:
+            common.add_argument(
+                "--force",
+                action="store_true",
+                help="with --image: take it though it isn't the image in memory; every answer is unproven",
+            )
     common.add_argument("--json", action="store_true", help="one JSON object; JSON lines when it streams")
     common.add_argument(
         "--color", choices=("auto", "always", "never"), default="auto", help="auto: only on a terminal"

@@ -20,6 +20,7 @@ class Output:
         self.json = json
         self.color = _wants_color(stdout, color)
         self.spec: str | None = None  # how the user named the target, for the commands we offer
+        self.unproven: str | None = None  # why nothing that is said is proven (--force)
         self._said: set[str] = set()
 
     def line(self, text: str = "", style: str | None = None) -> None:
@@ -39,6 +40,8 @@ class Output:
         """One JSON object on one line."""
         import json
 
+        if self.unproven is not None and isinstance(value, dict):
+            value = {**value, "unproven": self.unproven}
         # ensure_ascii escapes everything a terminal could act on but DEL
         text = json.dumps(value, ensure_ascii=True, default=_plain, allow_nan=False)
         self._write(text.replace("\x7f", "\\u007f") + "\n")

@@ -25,9 +25,12 @@ def opened(options: argparse.Namespace, out: Output) -> Iterator[tuple[Any, list
     spec, words = split_target(options)
     target = open_target(spec if spec is not None else only_guest(), images=list(options.image))
     out.spec = spec if spec is not None else target.name
+    target.force = bool(options.image) and getattr(options, "force", False)
     try:
         if options.image:
-            target.modules  # noqa: B018  an image that was named must be the one in memory, whatever is asked
+            # an image that was named must be the one in memory, whatever is asked
+            forced = [module.proof.forced for module in target.modules if module.proof is not None]
+            out.unproven = next(filter(None, forced), None)
         say_notices(target, out)
         yield target, words
         say_notices(target, out)

@@ -273,6 +273,16 @@ class Stack:
     note: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """Signs of life of a guest without a region, as its own structures tell them."""
+
+    beat: int | None = None  # moves on with each pass of its scheduler
+    now_ns: int | None = None  # since boot, as of that pass
+    idle: bool | None = None  # its idle thread has the CPU
+    ended: str | None = None  # "panicked", "exited": it runs nothing any more
+
+
 State = Literal["live", "hung", "dead", "unknown"]
 
 

@@ -36,6 +36,8 @@ def proof_text(module: Any) -> str:
     proof = module.proof
     if proof is None:
         return "not compared with memory"
+    if proof.forced:
+        return "UNPROVEN (--force)"
     if proof.proven:
         return "text proven" if not proof.differing else "text proven but for functions that differ"
     return "build-id proven, text not held" if proof.build_id else "not proven"

@@ -21,6 +21,7 @@ class Guest:
     def __init__(self, origin: Origin, images: Sequence[str] = ()) -> None:
         self.origin = origin
         self.images = tuple(images)
+        self.force = False  # take the images that were named even when they aren't those in memory
         self.name = origin.name
         self.kind = origin.kind
         self.pid = origin.pid
@@ -33,6 +34,7 @@ class Guest:
         self._region_error: BadFormat | None = None
         self._hint: int | None = None
         self._space: AddressSpace | None = None
+        self.space_note: str | None = None  # why an identity map was assumed, when it was
         self._modules: Sequence[Module] | None = None
         self.libraries: Sequence[Module] | None = None  # of a live hosted guest, when they were asked for
         self._registers: Sequence[Registers] | None = None
@@ -89,8 +91,13 @@ class Guest:
         if self._space is None:
             from uniobs.target.space import address_space
 
+            self.space_note = None
             self._space = address_space(self)
         return self._space
+
+    def adopt_space(self, space: AddressSpace) -> None:
+        """Better page tables than were known: found by a walker through symbols of a proven image."""
+        self._space, self.space_note = space, None
 
     @property
     def modules(self) -> "Sequence[Module]":
@@ -110,9 +117,22 @@ class Guest:
             if question in walker.answers:
                 return walker
         if not self._walkers:
-            raise NotOffered(f"{self.name} carries no region, so its {question} can't be told")
+            raise NotOffered(self._nobody(question))
         names = ", ".join(walker.name for walker in self._walkers)
         raise NotOffered(f"{self.name} doesn't offer {question} ({names})")
+
+    def _nobody(self, question: str) -> str:
+        """Why nothing can be told: neither the guest nor an image of it describes its structures."""
+        modules = self.modules
+        if not modules:
+            return (
+                f"{self.name} carries no region and no image of it is known, so its {question} can't be told:"
+                " name its ELF with --image"
+            )
+        return (
+            f"{self.name} carries no region, and {modules[0].name} isn't a kernel whose {question} are known"
+            + ("" if modules[0].dwarf is not None else " or has no debug information (DWARF)")
+        )
 
     def stack(self, thread: Thread) -> Stack:
         from uniobs.target.stacks import stack
@@ -132,8 +152,9 @@ class Guest:
         self._registers = None
         self._space = None
         if self._region is None:
-            self._region_looked = False
-            self._walkers = None
+            if not self._walkers:  # else the image tells, and no region comes to a guest that runs
+                self._region_looked = False
+                self._walkers = None
             return
         try:
             self._region.refresh()

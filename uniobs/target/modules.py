@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from uniobs.errors import BadFormat, ImageMismatch, Incomplete, NoSuchTarget, UniobsError
+from uniobs.target.imagefile import load_image
 
 if TYPE_CHECKING:
     from uniobs.image.module import Module
@@ -33,7 +34,30 @@ def find_modules(guest: "Guest") -> "tuple[Module, ...]":
             guest.notices.append(f"{error}: name the right one with --image")
         except (BadFormat, Incomplete) as error:
             guest.notices.append(str(error))
+    if (found := fitting(guest)) is not None:
+        _accept(guest, found)
+        return (found,)
     return _libraries(guest)
+
+
+def fitting(guest: "Guest") -> "Module | None":
+    """The remembered image whose text is in a guest's memory, where the guest itself doesn't name one.
+
+    A few bytes of each are compared first; the one that is left is proven whole.
+    """
+    from uniobs.image import store
+
+    bias = bias_of(guest)
+    for row in store.known():
+        try:
+            if any(guest.space.read(at + bias, len(data)) != data for at, data in row.samples):
+                continue
+            module = store.recall(row.identity, bias)
+            if module is not None and module.prove(guest.space).proven:
+                return module
+        except UniobsError:
+            continue
+    return None
 
 
 def bias_of(guest: "Guest") -> int:
@@ -45,13 +69,28 @@ def bias_of(guest: "Guest") -> int:
 
 
 def _named(guest: "Guest", path: str) -> "Module":
-    from uniobs.image.module import Module
-
-    module = Module.load(path, bias_of(guest))
-    if not _accept(guest, module):
+    module = load_image(path, bias_of(guest))
+    try:
+        accepted = _accept(guest, module)
+    except ImageMismatch as error:
+        if guest.force:
+            return _forced(guest, module, str(error))
+        other = fitting(guest)
+        fits = f"; {other.path} is" if other is not None else ""
+        raise ImageMismatch(f"{error}{fits} (--force shows answers all the same, as unproven)") from None
+    if not accepted:
         note = module.proof.note if module.proof is not None else "its text isn't in this memory"
-        raise Incomplete(f"{path}: {note}")
+        if guest.force:
+            return _forced(guest, module, str(note))
+        raise Incomplete("; ".join(filter(None, (f"{path}: {note}", guest.space_note))))
     _remember(module)
+    return module
+
+
+def _forced(guest: "Guest", module: "Module", why: str) -> "Module":
+    """Taken for the image all the same: nothing that it tells is proven, and each answer says so."""
+    module.force(why)
+    guest.notices.append(f"every answer is UNPROVEN, as --force has it: {why}")
     return module
 
 
@@ -73,7 +112,6 @@ def _remember(module: "Module") -> None:
 def _candidates(guest: "Guest") -> "Iterable[Module]":
     """The file the guest was started from, then what is remembered under the build-id it states."""
     from uniobs.image import store
-    from uniobs.image.module import Module
 
     bias = bias_of(guest)
     hint = guest.origin.image_hint
@@ -81,7 +119,7 @@ def _candidates(guest: "Guest") -> "Iterable[Module]":
         try:
             if not os.path.isfile(hint):
                 raise NoSuchTarget(f"{hint}: no such file")
-            yield Module.load(hint, bias)
+            yield load_image(hint, bias)
         except UniobsError as error:
             guest.notices.append(f"the image isn't readable: {error}")
     with suppress(BadFormat):

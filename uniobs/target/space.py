@@ -16,7 +16,8 @@ CR0_PAGING = 1 << 31
 def address_space(guest: "Guest") -> AddressSpace:
     """Page tables of the vCPUs' CR3, else of the panic record, else the identity that the region states.
 
-    Raises NotOffered when none of them is known.
+    Without a region and without registers the identity is assumed: an image that is linked to where its
+    text then proves to lie shows that it was right. Raises NotOffered when a region shows that none fits.
     """
     if guest.origin.identity:
         return Identity(guest.memory)
@@ -36,7 +37,8 @@ def address_space(guest: "Guest") -> AddressSpace:
     except UniobsError as error:
         why = str(error)
     if region is None:
-        raise NotOffered(f"the address space of {guest.name} isn't known: {why}, and no region")
+        guest.space_note = f"its page tables aren't known: {why}"
+        return Identity(guest.memory)
     panicked = _panic_space(guest, region)
     if panicked is not None and fits(panicked, region):
         return panicked

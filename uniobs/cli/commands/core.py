@@ -29,7 +29,7 @@ def run(argv: list[str]) -> int:
 
 
 def _take(argv: list[str]) -> int:
-    parser = args.parser("core take", "Take a core of a running guest.", doc=DOC)
+    parser = args.parser("core take", "Take a core of a running guest.", doc=DOC, force_is_own=True)
     parser.add_argument("-o", "--output", metavar="FILE", help="the core (TARGET.core)")
     parser.add_argument("-f", "--force", action="store_true", help="overwrite FILE")
     options = args.parse(parser, argv)
