@@ -181,6 +181,13 @@ class Type:
         """Bytes from the struct's start to a member ("a.b" for one inside another)."""
         return self.path(path)[0]
 
+    def inner(self, name: str) -> "Type":
+        """A type that is named inside a C++ class or a base of it: value_type. NotOffered: there is none."""
+        found = self.table.inner(self, name)
+        if found is None:
+            raise NotOffered(f"this image's {self} names no type {name}")
+        return found
+
     @cached_property
     def enumerators(self) -> dict[int, str]:
         """Value -> name; the first name wins."""

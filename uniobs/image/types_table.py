@@ -36,6 +36,7 @@ _ENCODINGS: Final = {
     tags.ATE_UNSIGNED: Kind.INT, tags.ATE_SIGNED_CHAR: Kind.CHAR, tags.ATE_UNSIGNED_CHAR: Kind.CHAR,
     tags.ATE_UTF: Kind.CHAR,
 }  # fmt: skip
+_NAMED: Final = tags.RECORDS | {tags.TYPEDEF, tags.ENUMERATION}
 _LETTERS: Final = {
     tags.STRUCTURE: "s", tags.CLASS: "s", tags.UNION: "u", tags.ENUMERATION: "e",
 }  # fmt: skip
@@ -249,6 +250,22 @@ class TypeTable:
                 if place is not None:  # a virtual base's place isn't a constant
                     found.append(Member(None if base else name, *place, reference, base))
         return tuple(found)
+
+    def inner(self, owner: Type, name: str) -> Type | None:
+        """The type that ``owner`` or one of its bases calls ``name``."""
+        queue, seen = [owner], 0
+        while queue and seen < _HOPS:
+            here = queue.pop(0)
+            seen += 1
+            if here.unit is None:
+                continue
+            with self.guard(here.unit.offset + here.at):
+                for start, _ in children(here.unit, here.at, _NAMED):
+                    entry = here.unit.attributes(start, frozenset({AT_NAME}))[1]
+                    if here.unit.string(entry.get(AT_NAME)) == name:
+                        return self.type_at(here.unit.offset + start)
+            queue += [self.type_at(member.reference) for member in here.members if member.base]
+        return None
 
     def _place(self, entry: Attributes, reference: int) -> tuple[int, int] | None:
         """(first bit, width of a bit field or 0) of a member."""

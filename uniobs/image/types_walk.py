@@ -39,8 +39,8 @@ class Walk:
         return len(self.items)
 
 
-class _Walk:
-    """Collects a walk."""
+class Collect:
+    """Collects a walk: the bounds, and why it ended."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -85,7 +85,7 @@ def chain(first: Value, follow: str | Callable[[Value], Value] = "next", limit: 
 
     ``follow``: the member with the next pointer, or a function that gives it. ``first`` may be unreadable.
     """
-    walk = _Walk(limit)
+    walk = Collect(limit)
     what = f"the list of {first.type.target}"
     step = follow if callable(follow) else lambda value: value.member(follow)
     pointer = first
@@ -109,15 +109,17 @@ def queue(head: Value, link: str, limit: int = LIMIT) -> Walk:
         if not head.has(first):
             continue
         start = head.member(first)
-        if back and start.type.has(f"{link}.{back}"):
-            return _linked_back(start, f"{link}.{following}", f"{link}.{back}", limit)
-        return chain(start, f"{link}.{following}", limit)
+        end = first.replace("first", "last")
+        last = head.member(end) if head.has(end) else None
+        known = bool(back) and start.type.has(f"{link}.{back}")
+        return _linked(start, f"{link}.{following}", f"{link}.{back}" if known else "", last, limit)
     raise NotOffered(f"{head.type} is no head of a queue")
 
 
-def _linked_back(start: Value, following: str, back: str, limit: int) -> Walk:
-    """A queue whose elements point back to the pointer that points to them."""
-    walk = _Walk(limit)
+def _linked(start: Value, following: str, back: str, last: Value | None, limit: int) -> Walk:
+    """A queue. ``back``: its elements point to the pointer that points to them; ``last``: the head points
+    to the last of these."""
+    walk = Collect(limit)
     what = f"the queue of {start.type.target}"
     pointer = start
     try:
@@ -125,11 +127,15 @@ def _linked_back(start: Value, following: str, back: str, limit: int) -> Walk:
             if not walk.enter(address, what):
                 break
             item = pointer.deref()
-            if int(item.member(back)) != pointer.address:
+            if back and int(item.member(back)) != pointer.address:
                 walk.stop(f"{what}: the element at {address:#x} belongs elsewhere (its link back differs)")
                 break
+            follow = item.member(following)
+            int(follow)  # reads the item: one that isn't held is no item
             walk.add(item)
-            pointer = item.member(following)
+            pointer = follow
+        if not walk.problem and last is not None and int(last) != pointer.address:
+            walk.stop(f"{what} ends elsewhere than its head says")
     except UnknownMemory as error:
         walk.stop(f"{what} leads out of memory: {error}")
     return walk.done()
@@ -140,7 +146,7 @@ def circular(head: Value, type_: Type, member: str, limit: int = LIMIT) -> Walk:
 
     ``head``: the node that isn't an element; ``member``: the node inside ``type_``.
     """
-    walk = _Walk(limit)
+    walk = Collect(limit)
     what = f"the list of {type_}"
     back = "prev" if head.has("prev") else ""
     previous = head.address
@@ -160,6 +166,8 @@ def circular(head: Value, type_: Type, member: str, limit: int = LIMIT) -> Walk:
                 break
             walk.add(item)
             previous, address = address, following
+        if not walk.problem and back and int(head.member(back)) != previous:
+            walk.stop(f"{what} ends elsewhere than its head says")
     except UnknownMemory as error:
         walk.stop(f"{what} leads out of memory: {error}")
     return walk.done()
@@ -189,7 +197,7 @@ def tree(root: Value, type_: Type, member: str, limit: int = LIMIT) -> Walk:
     ``root``: the pointer to the topmost node; ``member``: the node inside ``type_``. Parents may carry the
     colour in their low bits.
     """
-    walk = _Walk(limit)
+    walk = Collect(limit)
     what = f"the tree of {type_}"
     node = type_.path(member)[1]
     left, right, parent = _sides(node)
