@@ -21,6 +21,7 @@ class Start(NamedTuple):
     registers: Registers
     note: str | None = None
     copy: tuple[int, bytes] | None = None  # (address, bytes) of a stack that the panic record kept
+    own: bool = True  # False: it stands on another stack than the thread's (an interrupt's)
 
 
 class Moved(UniobsError):
@@ -49,7 +50,9 @@ def _while_still(guest: "Guest", thread: Thread) -> Stack:
     before = _row(guest, thread.tid)
     found = _unwind(guest, before)
     after = _row(guest, thread.tid)
-    kept = ("state", "switches", "saved_sp", "current", "started_ns", "torn")
+    kept = ["state", "switches", "saved_sp", "current", "started_ns", "torn"]
+    if before.switches is None and not before.current:
+        kept.append("cpu_time_ns")  # it moves on each time that the thread had the CPU
     if any(getattr(before, name) != getattr(after, name) for name in kept):
         raise Moved
     return found
@@ -76,7 +79,7 @@ def _unwind(guest: "Guest", thread: Thread) -> Stack:
     if start.copy is not None:
         space = Overlay(space, *start.copy)
     low, high = thread.stack_lo, thread.stack_hi
-    bounds = (low, high) if low is not None and high is not None and low < high else None
+    bounds = (low, high) if start.own and low is not None and high is not None and low < high else None
     modules = guest.modules
     if guest.live and guest.kind == "process":
         from uniobs.target.hosted import libraries
@@ -91,24 +94,34 @@ def _unwind(guest: "Guest", thread: Thread) -> Stack:
 
 def _start(guest: "Guest", thread: Thread) -> Start:
     region = guest.region
-    if region is not None and (panic := _panic_of(region, thread.tid)) is not None:
-        assert panic.registers is not None
+    panic = _panic(guest)
+    if panic is not None and panic.tid == thread.tid and panic.registers is not None:
         copy = (panic.stack_va, panic.stack) if panic.stack_va is not None and panic.stack else None
         return Start(panic.registers, "crashed here", copy)
     if thread.os_tid is not None and guest.origin.identity:
         return _hosted(guest, thread.os_tid)
     if thread.current or thread.state == "running":
         return _on_cpu(guest, thread)
-    if region is None or not thread.saved_sp:
+    if not thread.saved_sp:
         raise NotOffered("where it stopped isn't known: no saved stack pointer")
-    return _switched_out(guest, region, thread)
+    if region is not None:
+        return _switched_out(guest, region, thread)
+    saved = getattr(guest.walker("threads"), "saved_registers", None)
+    if saved is None:
+        raise NotOffered("how its kernel saves a switched-out thread isn't known")
+    return Start(saved(thread))
 
 
-def _panic_of(region: "Region", tid: int) -> Panic | None:
+def _panic(guest: "Guest") -> Panic | None:
+    """What a dead guest left of itself: in its region, or where its image's walker finds it."""
     from uniobs.region.panic import read_panic
 
-    panic = read_panic(region)
-    return panic if panic is not None and panic.tid == tid and panic.registers is not None else None
+    if guest.region is not None:
+        return read_panic(guest.region)
+    try:
+        return guest.walker("panic").panic()
+    except NotOffered:
+        return None
 
 
 def _hosted(guest: "Guest", os_tid: int) -> Start:
@@ -136,7 +149,10 @@ def _on_cpu(guest: "Guest", thread: Thread) -> Start:
         raise NotOffered("on the CPU, and no vCPU's registers are known to be its")
     sp = mine[0].get("rsp")
     low, high = thread.stack_lo, thread.stack_hi
-    if low and high and low < high and (sp is None or not low <= sp <= high):
+    own = not (low and high and low < high and (sp is None or not low <= sp <= high))
+    if not own and guest.region is None:
+        return Start(mine[0], "on another stack than its own: in an interrupt or a trap", own=False)
+    if not own:
         if guest.live:
             raise Moved("on the CPU, but not on its own stack")
         raise NotOffered(f"on the CPU, but not on its own stack (rsp={sp or 0:#x})")

@@ -4,8 +4,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from uniobs.errors import BadFormat, NotOffered, TargetError, UniobsError, UnknownMemory
-from uniobs.model.guest import Status
+from uniobs.errors import BadFormat, ImageMismatch, NotOffered, TargetError, UniobsError, UnknownMemory
+from uniobs.model.guest import Status, Vitals
 from uniobs.region import _abi
 from uniobs.target import observed, procfs, qmp
 
@@ -64,7 +64,7 @@ def status(guest: "Guest", watch: float | None = None) -> Status:
             raise
         return Status("dead", gone, snapshot=snapshot)
     if region is None or sample is None:
-        return _without_region(guest, gone)
+        return _without_region(guest, gone, limit)
     ended = _ended(sample)
     age = beat_age(region, sample.live)
     if ended or gone:
@@ -257,18 +257,79 @@ def _hosted(guest: "Guest", age: float | None) -> Status:
     return Status("live", "running" if any(state in "RD" for state in states) else "idle", beat_age_s=age)
 
 
-def _without_region(guest: "Guest", gone: str) -> Status:
+def _without_region(guest: "Guest", gone: str, limit: float) -> Status:
+    """By what its image's walker sees, and what its VMM says."""
     if gone:
         return Status("dead", gone, snapshot=not guest.live)
-    unknown = ("progress: no region, so no heartbeat",)
+    vitals = vitals_of(guest)
+    if vitals is not None and vitals.ended:
+        return Status("dead", vitals.ended, snapshot=not guest.live)
     if not guest.live:
-        return Status("unknown", "no region in it", snapshot=True, unknown=unknown)
+        return _snapshot_without_region(vitals)
     held, why = _held(guest)
     if held is not None:
-        return replace(held, unknown=unknown)
+        return held
+    if vitals is not None and vitals.beat is not None and vitals.idle is not None:
+        return _passes(guest, vitals, limit, why)
+    unknown = ("progress: no region, so no heartbeat", *why)
     try:
         if all(registers.get("halted") for registers in guest.registers()):
             return Status("live", "idle (hlt)", unknown=unknown)
     except UniobsError:
         pass
-    return Status("unknown", "no region, so no heartbeat", unknown=why)
+    return Status("unknown", "no region, so no heartbeat", unknown=unknown)
+
+
+def vitals_of(guest: "Guest") -> Vitals | None:
+    """What the walker of its image sees of its scheduler; None when there is none that does."""
+    try:
+        look = getattr(guest.walker("threads"), "vitals", None)
+        found: Vitals | None = look() if look is not None else None
+        return found
+    except (NotOffered, UnknownMemory, BadFormat, ImageMismatch):
+        return None
+
+
+def _snapshot_without_region(vitals: Vitals | None) -> Status:
+    if vitals is None or vitals.idle is None:
+        return Status("unknown", "no region in it", snapshot=True, unknown=("progress: no heartbeat",))
+    if vitals.idle:
+        return Status("live", "idle", snapshot=True)
+    return Status(
+        "unknown",
+        "busy when it was taken; one moment doesn't show progress",
+        snapshot=True,
+        unknown=("whether it made progress",),
+    )
+
+
+def _passes(guest: "Guest", first: Vitals, limit: float, why: tuple[str, ...]) -> Status:
+    """A running guest: does its scheduler still choose threads?"""
+    if first.idle:
+        return Status("live", "idle", unknown=why)
+    info = guest.origin.info
+    key = f"walker@{info.pid}.{info.process.start}" if info is not None else guest.origin.vmm
+    since = observed.observe(key, first.beat or 0)
+    waited, last = 0.0, first
+    while waited < limit and observed.now() - since < max(limit, HUNG_AFTER):
+        time.sleep(STEP)
+        waited += STEP
+        again = vitals_of(guest)
+        if again is None or again.beat is None:
+            continue
+        last = again
+        if last.ended:
+            return Status("dead", last.ended)
+        if last.beat != first.beat or last.idle:
+            return Status("live", "idle" if last.idle else "running", unknown=why)
+        if gone := _process_gone(guest):
+            return Status("dead", gone)
+    lasted = observed.now() - observed.observe(key, last.beat or 0)
+    if lasted < HUNG_AFTER:
+        said = "running; whether it makes progress wasn't watched" if limit <= 0 else "no progress yet"
+        return Status("unknown", said, lasted, unknown=why)
+    held, why = _held(guest)
+    if held is not None:
+        observed.forget(key)
+        return held
+    return Status("hung", "no progress", round(lasted, 3), unknown=why)

@@ -66,7 +66,9 @@ def guest_now(target: Any) -> int | None:
     """Nanoseconds since boot of the guest's last sign of life: its own clock can't be read from outside."""
     live = live_header(target)
     if live is None:
-        return None
+        vitals = getattr(target.walker("threads"), "vitals", None)
+        found = vitals() if vitals is not None else None
+        return None if found is None else found.now_ns
     clock = target.region.clock
     stamps = [clock.ns(live.beat_tsc), clock.ns(live.tick_tsc)]
     with suppress(UniobsError):

@@ -1,0 +1,228 @@
+"""The walker of unmodified Unikraft guests: its structures, read through the debug information of its image.
+
+Which members there are decides, never a version. A list that doesn't end, or leads out of memory, is cut
+and said.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from uniobs.errors import BadFormat, NotOffered, UniobsError, UnknownMemory
+from uniobs.memory.paging import PageTables
+from uniobs.model.guest import Counter, Heap, Interface, Lock, Panic, Registers, Socket, Thread, Vitals, Wait
+from uniobs_probes.kernels import lwip, unikraft_end, unikraft_heap, unikraft_trace
+from uniobs_probes.kernels.switched import resume
+from uniobs_probes.kernels.unikraft_threads import EXITED, RUNNABLE, Found, Look, Threads
+from uniobs_probes.kernels.unikraft_waits import Object, Waits
+
+ROOT: Final = "x86_bpt_pml4"  # the page tables that it boots with, and keeps
+_TABLES: Final = 0x1000
+
+
+class UnikraftWalker:
+    """model.view.Walker over a proven image with Unikraft's scheduler in it."""
+
+    name = "unikraft"
+
+    def __init__(self, target: Any, module: Any) -> None:
+        self._target = target
+        self._module = module
+        self._threads = Threads(module)
+        self._waits = Waits(module)
+        self._network = lwip.Lwip.of(module)
+        self._tids: dict[int, int] = {}  # by address, in the order in which they were first seen
+        self._end: unikraft_end.End | None = None
+        self._end_looked = False
+        offers = {"threads", "locks", "panic"}
+        offers |= {"sockets", "interfaces"} if self._network else set()
+        offers |= {"counters"} if self._network and self._network.has_counters else set()
+        offers |= {"heap"} if unikraft_heap.offered(module) else set()
+        offers |= {"trace"} if unikraft_trace.offered(module) else set()
+        self.answers = frozenset(offers)
+
+    def _space(self) -> Any:
+        return self._target.space
+
+    def _need(self, question: str) -> None:
+        if question not in self.answers:
+            raise NotOffered(f"{self._module.name}: this Unikraft was built without {question}")
+
+    # --- threads and locks ----------------------------------------------------------------------------
+
+    def _look(self) -> Look:
+        look = self._threads.look(self._space())
+        for problem in look.problems:
+            note = f"threads may be missing: {problem}"
+            if note not in self._target.notices:
+                self._target.notices.append(note)
+        for found in look.threads:
+            self._tids.setdefault(found.address, len(self._tids) + 1)
+        return look
+
+    def threads(self) -> Sequence[Thread]:
+        look = self._look()
+        known = frozenset(t.address for t in look.threads)
+        return [self._thread(found, look, known) for found in look.threads]
+
+    def _thread(self, t: Found, look: Look, known: frozenset[int]) -> Thread:
+        space, bits = self._space(), self._threads.bits
+        cpu = look.current.index(t.address) if t.address in look.current else None
+        current = cpu is not None
+        exited = bool(t.flags & bits[EXITED])
+        runnable = bool(t.flags & bits[RUNNABLE])
+        state = "exited" if exited else "running" if current else "ready" if runnable else "blocked"
+        wait = None
+        if state == "blocked":
+            wait = self._wait(t, self._waits.of(t, space, known))
+            if wait is not None and wait.kind == "sleep":
+                state = "sleeping"
+        size = self._threads.stack_size(t.stack, space) if t.stack else None
+        return Thread(
+            tid=self._tids[t.address],
+            name=t.name,
+            state=state,  # type: ignore[arg-type]
+            wait=wait,
+            cpu=cpu,
+            cpu_time_ns=None if current else t.exec_time,  # counted when it gives the CPU up
+            stack_lo=t.stack if t.stack and size else None,
+            stack_hi=t.stack + size if t.stack and size else None,
+            saved_sp=None if current else t.sp,
+            idle=t.address in look.idle,
+            current=current,
+        )
+
+    def _wait(self, t: Found, on: Object | None) -> Wait | None:
+        until = t.wakeup or None
+        if on is None:
+            return Wait("sleep", until_ns=until) if until else Wait("other")
+        kind = {"mutex": "mutex", "sem": "sem"}.get(on.kind, "other")
+        owner = self._tids.get(on.owner) if on.owner else None
+        return Wait(kind, on.address, on.name, owner, until_ns=until)  # type: ignore[arg-type]
+
+    def locks(self) -> Sequence[Lock]:
+        look, space = self._look(), self._space()
+        known = frozenset(t.address for t in look.threads)
+        found = {row.address: row for row in self._waits.globals(space, known)}
+        bits = self._threads.bits[EXITED] | self._threads.bits[RUNNABLE]
+        for t in look.threads:
+            if t.flags & bits or t.address in look.current:
+                continue
+            row = self._waits.of(t, space, known)
+            if row is not None and row.kind in ("mutex", "sem"):
+                found.setdefault(row.address, row)
+        return [
+            Lock(
+                address=row.address,
+                kind=row.kind,  # type: ignore[arg-type]
+                name=row.name,
+                owner_tid=(self._tids.get(row.owner) if row.owner else 0) if row.kind == "mutex" else None,
+                waiters=len(row.waiters),
+                value=row.value,
+            )
+            for row in sorted(found.values(), key=lambda row: row.address)
+        ]
+
+    def saved_registers(self, thread: Thread) -> Registers:
+        """Where a switched-out thread goes on. Raises NotOffered."""
+        address = next((a for a, tid in self._tids.items() if tid == thread.tid), None)
+        found = next((t for t in self._threads.look(self._space()).threads if t.address == address), None)
+        if found is None:
+            raise NotOffered("it is gone")
+        return resume(self._module, self._space(), found.ip, found.sp)
+
+    def vitals(self) -> Vitals:
+        """The scheduler's last pass, and whether it is the idle thread that has the CPU."""
+        look = self._threads.look(self._space())
+        running = [address for address in look.current if address]
+        idle = all(address in look.idle for address in running) if running else None
+        end = self._ended()
+        return Vitals(
+            beat=look.switched,
+            now_ns=look.switched,
+            idle=idle,
+            ended=None if end is None else end.reason,
+        )
+
+    # --- how it ended ---------------------------------------------------------------------------------
+
+    def _ended(self) -> unikraft_end.End | None:
+        if not self._end_looked or self._target.live:
+            look = self._look()
+            current = next((self._tids.get(address) for address in look.current if address), None)
+            self._end = unikraft_end.find(self._target, self._module, current)
+            self._end_looked = True
+        return self._end
+
+    def panic(self) -> Panic | None:
+        end = self._ended()
+        return None if end is None else end.panic
+
+    # --- the rest -------------------------------------------------------------------------------------
+
+    def sockets(self) -> Sequence[Socket]:
+        self._need("sockets")
+        assert self._network is not None
+        return self._network.sockets(self._space(), self._target.notices)
+
+    def interfaces(self) -> Sequence[Interface]:
+        self._need("interfaces")
+        assert self._network is not None
+        return self._network.interfaces(self._space(), self._target.notices)
+
+    def counters(self) -> Sequence[Counter]:
+        self._need("counters")
+        assert self._network is not None
+        return self._network.counters(self._space())
+
+    def heap(self) -> Heap:
+        self._need("heap")
+        return unikraft_heap.read(self._module, self._space())
+
+    def trace(self) -> unikraft_trace.TraceBuffer:
+        self._need("trace")
+        return unikraft_trace.TraceBuffer(self._module, self._space)
+
+    def sites(self) -> Sequence[Any]:
+        raise NotOffered("Unikraft doesn't count allocations by call site")
+
+    def log(self) -> Any:
+        raise NotOffered("Unikraft keeps no log: what it prints goes to its console only")
+
+    def packets(self) -> Any:
+        raise NotOffered("Unikraft keeps no packets")
+
+
+def probe(target: Any) -> UnikraftWalker | None:
+    """The walker when a proven image of the target has Unikraft's scheduler. Images that were named and
+    aren't those in memory raise ImageMismatch."""
+    if _has_region(target):
+        return None
+    for module in target.modules:
+        if module.dwarf is None or module.symbol("uk_sched_head") is None:
+            continue
+        with suppress(NotOffered, BadFormat):
+            walker = UnikraftWalker(target, module)
+            _page_tables(target, module)
+            return walker
+    return None
+
+
+def _has_region(target: Any) -> bool:
+    try:
+        return target.region is not None
+    except UniobsError:
+        return True
+
+
+def _page_tables(target: Any, module: Any) -> None:
+    """Without registers: the page tables by their symbol, when they map themselves to where they are."""
+    if target.space_note is None:
+        return
+    symbol = module.symbol(ROOT)
+    if symbol is None:
+        return
+    tables = PageTables(target.memory, symbol[0])
+    with suppress(UnknownMemory):
+        if tables.translate(symbol[0]) == symbol[0]:
+            target.adopt_space(tables)
