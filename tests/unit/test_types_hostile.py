@@ -144,7 +144,7 @@ def test_flipped_debug_information(whole: Path, tmp_path: Path) -> None:
     ]
     rng = random.Random(SEED)
     target = tmp_path / "flipped"
-    for _ in range(220):
+    for _ in range(110):
         changed = bytearray(data)
         for _ in range(rng.choice((1, 2, 8, 64))):
             low, high = rng.choice(spans)
@@ -160,7 +160,7 @@ def test_cut_and_shuffled_debug_information(whole: Path, tmp_path: Path) -> None
     assert section is not None
     rng = random.Random(SEED)
     target = tmp_path / "changed"
-    for _ in range(60):
+    for _ in range(40):
         changed = bytearray(data)
         low, high = section.offset + 12, section.offset + section.size
         start, size = rng.randrange(low, high), rng.randrange(1, 200)
@@ -198,7 +198,7 @@ def test_types_that_lead_in_circles(whole: Path, tmp_path: Path) -> None:
     places, entries = references(whole)
     rng = random.Random(SEED)
     target = tmp_path / "circles"
-    for _ in range(150):
+    for _ in range(80):
         changed = bytearray(data)
         for place in rng.sample(places, rng.choice((1, 5, len(places) // 4))):
             # any entry, or the one that the reference is in
@@ -209,7 +209,7 @@ def test_types_that_lead_in_circles(whole: Path, tmp_path: Path) -> None:
 
 
 def test_garbage_memory(whole: Path) -> None:
-    for seed in range(60):
+    for seed in range(40):
         space = Anything(seed)
         exercise(whole, space)
         assert space.reads < 20_000

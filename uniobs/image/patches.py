@@ -14,9 +14,11 @@ _PRESENT: Final = 1
 _TOUCHED: Final = 0x60  # accessed and dirty: the processor sets them (Intel SDM vol. 3A, 4.8)
 _ENTRY: Final = 0x800F_FFFF_FFFF_FFFF  # bits that a page table's entry may have without protection keys
 _BREAKPOINT: Final = 0xCC
-# Start-up code that writes its own far jumps (Unikraft's plat/kvm/x86/lcpu_start.S).
+# Start-up code that writes its own far jumps (Unikraft's plat/kvm/x86/lcpu_start.S), or that keeps what
+# the other processors begin with (Nanos' src/x86_64/init.s).
 _SELF_WRITING: Final = re.compile(
     r"lcpu_start(16|32)|jump_to(32|64)|gdt32(_ptr)?|\w+_imm[248]_start16|\w+_uk_reloc_imm[248]"
+    r"|ap_pagetable|ap_idt_pointer"
 )
 # Intel's recommended multi-byte NOPs (SDM vol. 2B, NOP), 5 to 9 bytes and their 66-prefixed forms
 _NOPS: Final = (
@@ -37,10 +39,11 @@ class Patches:
         self._elf = elf
         self._tables: dict[int, bool] = {}
 
-    def boot(self, address: int, memory: bytes) -> bool:
-        """Whether the word at ``address`` (its bytes in memory) was changed by the processor or start-up."""
-        symbol = self._elf.symbols.function(address)
-        if symbol is not None and _SELF_WRITING.fullmatch(symbol.name):
+    def boot(self, address: int, memory: bytes, differ: list[int]) -> bool:
+        """Whether the word at ``address`` (its bytes in memory; those at ``differ`` aren't the image's) was
+        changed by the processor or start-up."""
+        symbols = [self._elf.symbols.function(at) for at in differ]
+        if all(symbol is not None and _SELF_WRITING.fullmatch(symbol.name) for symbol in symbols):
             return True
         if address % 8 or len(memory) != 8 or not self._is_table(address & -_PAGE):
             return False

@@ -126,7 +126,7 @@ class _Comparison:
         return True
 
     def _judge(self, word: int, held: bytes, differ: list[int]) -> None:
-        if not differ or (self.unlisted < _MANY and self._patches.boot(word, held)):
+        if not differ or (self.unlisted < _MANY and self._patches.boot(word, held, differ)):
             return
         self.wrong.append(differ[0])
         if self.unlisted < _MANY and not self._patches.listed(word, held):
@@ -173,6 +173,7 @@ def prove(elf: Elf, bias: int, space: "AddressSpace") -> Proof:
             f"{elf.path} is not the image in memory: its text differs at {where:#x}, first in {first}"
             f" ({named} of {total} functions differ)"
         )
-    if build_id is False and not comparison.compared:
-        raise ImageMismatch(f"{elf.path} is not the image in memory: another build-id is there")
+    if build_id is False:
+        first = f", and {differing[0][2]} differs" if differing else ""
+        raise ImageMismatch(f"{elf.path} is not the image in memory: another build-id is there{first}")
     return Proof(comparison.compared, comparison.missing, differing, build_id)

@@ -59,7 +59,15 @@ class Types:
                 raise NotOffered(f"{self.module.name} defines {name} differently in {where}: name the unit")
             if found:
                 return found[0]
-        raise NotOffered(f"{self.module.name} has no type {name}" + (f" in {unit}" if unit else ""))
+        raise self._missing(f"type {name}", unit)
+
+    def _missing(self, what: str, unit: str | None) -> NotOffered:
+        text = f"{self.module.name} has no {what}" + (f" in {unit}" if unit else "")
+        if self.table.index.problems:
+            text += f" that could be read ({self.table.index.problems[0]})"
+        elif self.table.split:
+            text += " (its debug information is in .dwo files, which aren't read)"
+        return NotOffered(text)
 
     def has_type(self, name: str) -> bool:
         try:
@@ -86,7 +94,7 @@ class Types:
         chosen = set(self._of_unit([entry.offset for entry in entries], unit))
         rows = [entry for entry in entries if entry.offset in chosen]
         if not rows:
-            raise NotOffered(f"{self.module.name} has no variable {name}" + (f" in {unit}" if unit else ""))
+            raise self._missing(f"variable {name}", unit)
         shared = [entry for entry in rows if entry.external]
         rows = shared or rows
         problem: NotOffered | None = None
@@ -102,7 +110,7 @@ class Types:
             where = ", ".join(sorted({self._source(entry.offset) for entry in rows}))
             raise NotOffered(f"{self.module.name} has a variable {name} in each of {where}: name the unit")
         if not found:
-            raise problem or NotOffered(f"{self.module.name} has no variable {name}")
+            raise problem or self._missing(f"variable {name}", unit)
         return next(iter(found.items()))
 
     def at(self, kind: Type | str, address: int, space: "AddressSpace") -> Value:

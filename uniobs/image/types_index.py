@@ -6,6 +6,7 @@ the definitions. It is searched as it lies, not parsed. Whatever is wrong with i
 
 import os
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from uniobs.errors import BadFormat
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _VERSION: Final = b"uniobs-types-2"
 _LARGEST: Final = 1 << 28  # bytes of a kept index
 _SAMPLE: Final = 1 << 16
+_KEPT: Final = 64  # indexes on disk
 
 
 class TypeIndex:
@@ -44,7 +46,8 @@ class TypeIndex:
         return self._lines
 
     def _scan(self) -> bytes:
-        scan = Scan()
+        sections = (".debug_info", ".debug_types", ".debug_str", ".debug_line_str", ".debug_abbrev")
+        scan = Scan((1 << 24) + 4 * sum(len(self.elf.data(name)) for name in sections))
         with guard(f"{self.elf.path}: .debug_info"):
             try:
                 for unit in units(self.elf):
@@ -54,6 +57,8 @@ class TypeIndex:
                     except BadFormat as error:  # the others may still be right
                         if len(self.problems) < 16:
                             self.problems.append(str(error))
+                    if scan.work > scan.limit:
+                        break
             except BadFormat as error:  # a unit header: where the next one lies isn't known
                 self.problems.append(str(error))
         rows = [b"\n"]
@@ -77,12 +82,6 @@ class TypeIndex:
         start = letter.encode()
         rows = self._load().split(b"\n")
         return [row[1 : row.find(b"\t")].decode("utf-8", "replace") for row in rows if row[:1] == start]
-
-    def rebuild(self) -> None:
-        """Forget what was on disk: it led to something else than it claims."""
-        self.kept, self._lines = False, self._scan()
-        if self._keep and not self.problems and (key := _key(self.elf)):
-            _remember(key, self._lines)
 
 
 def _entries(text: bytes) -> list[Entry]:
@@ -148,8 +147,16 @@ def _remember(key: bytes, lines: bytes) -> None:
                 file.write(_head(key, lines) + lines)
                 file.flush()
                 os.replace(file.name, folder / f"{key.decode()}.types")
+                _prune(folder)
             except OSError:
                 os.unlink(file.name)
                 raise
     except OSError:
         return  # a full disk or a read-only home costs time, nothing else
+
+
+def _prune(folder: Path) -> None:
+    """Images are built again and again: the oldest indexes go."""
+    found = sorted(folder.glob("*.types"), key=lambda path: path.stat().st_mtime_ns)
+    for path in found[:-_KEPT]:
+        path.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from uniobs.image.dwarf.unit import Unit
     from uniobs.image.types_table import TypeTable
 
-_MOST_FIELDS: Final = 1 << 16  # of one struct, anonymous and inherited ones included
+_MOST_NESTED: Final = 256  # anonymous members and bases of one struct
 
 
 class Kind(StrEnum):
@@ -121,9 +121,9 @@ class Type:
             stack = [bases.pop(0)]
             while stack:
                 here, bit = stack.pop()
-                looked += len(here.members) + 1
-                if looked > _MOST_FIELDS:
-                    raise BadFormat(f"{self.table.elf.path}: {self} has too many members")
+                looked += 1
+                if looked > _MOST_NESTED:
+                    raise BadFormat(f"{self.table.elf.path}: too much is nested in {self}")
                 inner: list[tuple[Type, int]] = []
                 for member in here.members:
                     if member.name is not None:

@@ -17,7 +17,7 @@ LETTERS_OF: Final = {  # the tags that types_scan's letters stand for
 _OUTER: Final = tags.RECORDS | {
     tags.NAMESPACE, tags.ENUMERATION, tags.TYPEDEF, tags.VARIABLE, tags.MEMBER, info.TAG_SUBPROGRAM
 }  # fmt: skip
-_MOST: Final = 1 << 20  # entries right below one
+_MOST: Final = 1 << 17  # entries below one that isn't a unit
 _DEEPEST: Final = 64
 
 
@@ -26,12 +26,9 @@ def children(unit: Unit, at: int, wanted: frozenset[int]) -> Iterator[tuple[int,
     abbrev, _, first = unit.attributes(at, frozenset())
     if abbrev is None or not abbrev.children:
         return
-    count = 0
-    for start, shape, depth in info.walk(unit, first, wanted, tags.EVERY):
+    most = 0 if at == unit.first else _MOST
+    for start, shape, depth in info.walk(unit, first, wanted, tags.EVERY, most):
         if depth == 0:
-            count += 1
-            if count > _MOST:
-                raise ValueError("too many entries below one")
             yield start, shape.tag
 
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from uniobs.image.dwarf import forms, tags
 from uniobs.image.dwarf.info import sibling
 from uniobs.image.dwarf.reader import uleb
-from uniobs.image.dwarf.unit import AT_NAME, AT_SIBLING, AT_SPECIFICATION, Unit
+from uniobs.image.dwarf.unit import AT_NAME, AT_SIBLING, AT_SPECIFICATION, Abbrev, Unit
 from uniobs.image.types_names import qualified
 from uniobs.image.types_plan import ALL, Entry, Plan, Plans
 
@@ -27,9 +27,16 @@ class _Pending(NamedTuple):
 
 
 class Scan:
-    """Feed it units; ``entries`` holds (letter, qualified name) -> definitions."""
+    """Feed it units; ``entries`` holds (letter, qualified name) -> definitions.
 
-    def __init__(self) -> None:
+    ``work`` counts what garbage could make arbitrarily much of: bytes of text and abbreviations read. It
+    stays below ``limit``.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.work = 0
+        self._table: tuple[tuple[int, tuple[int, int, int]], dict[int, Abbrev]] | None = None
         self.entries: dict[tuple[str, bytes], list[Entry]] = {}
         self._seen: set[tuple[str, bytes, int, int, int]] = set()
         self._texts: dict[int, bytes] = {}
@@ -39,7 +46,22 @@ class Scan:
         text = self._texts.get(offset)
         if text is None:
             text = self._texts[offset] = (unit.string((forms.STRP, offset)) or "").encode()
+            self._spend(len(text))
         return text
+
+    def _spend(self, work: int) -> None:
+        self.work += work
+        if self.work > self.limit:
+            raise ValueError("names or abbreviations overlap")
+
+    def _share(self, unit: Unit) -> None:
+        """Units in a row may use the same abbreviations (type units do): they are read once."""
+        key = (unit.abbrev_offset, unit.sizes)
+        if self._table is None or self._table[0] != key:
+            self._table = key, unit.abbrevs
+            self._spend(sum(4 + 2 * len(abbrev.specs) for abbrev in unit.abbrevs.values()))
+        else:
+            unit.abbrevs = self._table[1]
 
     def _shape(self, unit: Unit, at: int, plans: "Plans") -> int:
         """A number that differs where the members do; ``at`` is the first of them.
@@ -120,7 +142,9 @@ class Scan:
                     values[attribute] = raw
                     if form == forms.REF_ADDR:
                         values[attribute] = raw - unit.offset
-            return (unit.string(found.get(AT_NAME)) or "").encode(), values
+            text = (unit.string(found.get(AT_NAME)) or "").encode()
+            self._spend(len(text))
+            return text, values
         if plan.inline:
             end = unit.data.index(0, at)
             name = unit.data[at:end]
@@ -134,6 +158,7 @@ class Scan:
         """Raises what reading garbage raises; what was found before stays."""
         data, sizes = unit.data, unit.sizes
         self._walked = 0
+        self._share(unit)
         plans = Plans(unit)
         pending: list[_Pending] = []
         records: list[tuple[int, bytes]] = []  # starts of classes: static members are declared in them

@@ -1,13 +1,14 @@
 """Types of one file's DWARF, by the offset of their entry; each is made when it is first asked for."""
 
 from contextlib import AbstractContextManager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final
 
 from uniobs.errors import BadFormat, NotOffered
 from uniobs.image.dwarf import forms, tags
-from uniobs.image.dwarf.reader import guard, uleb
+from uniobs.image.dwarf.reader import guard
 from uniobs.image.dwarf.unit import AT_NAME, Attributes, Unit
+from uniobs.image.types_attributes import HUGE, array_bounds, member_place, number
 from uniobs.image.types_index import TypeIndex
 from uniobs.image.types_model import RECORDS, Kind, Member, Type
 from uniobs.image.types_names import LETTERS_OF, children, qualified, split
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from uniobs.image.dwarf.index import Dwarf
 
 _HOPS: Final = 64  # typedefs and qualifiers of one type
-_MOST: Final = 1 << 16  # members, enumerators
-_HUGE: Final = 1 << 48  # bytes: no type is larger
 _HEAD: Final = frozenset(
     {AT_NAME, tags.AT_TYPE, tags.AT_BYTE_SIZE, tags.AT_ENCODING, tags.AT_DECLARATION, tags.AT_SIGNATURE}
 )
@@ -40,12 +39,6 @@ _NAMED: Final = tags.RECORDS | {tags.TYPEDEF, tags.ENUMERATION}
 _LETTERS: Final = {
     tags.STRUCTURE: "s", tags.CLASS: "s", tags.UNION: "u", tags.ENUMERATION: "e",
 }  # fmt: skip
-
-
-def number(entry: Attributes, attribute: int) -> int | None:
-    """A constant attribute; None when it isn't there or isn't constant."""
-    found = entry.get(attribute)
-    return found[1] if found and isinstance(found[1], int) else None
 
 
 class TypeTable:
@@ -119,13 +112,18 @@ class TypeTable:
         return place
 
     @cached_property
+    def split(self) -> bool:
+        """Whether types and variables are in .dwo files."""
+        return any(unit.is_split for unit in self.dwarf.units[:_HOPS])
+
+    @cached_property
     def _signatures(self) -> dict[int, int]:
         return {unit.signature: unit.offset + unit.type_at for unit in self.dwarf.units if unit.type_at}
 
     def _from(self, unit: Unit, at: int, tag: int, entry: Attributes, alias: str | None) -> Type:
         name = unit.string(entry.get(AT_NAME))
         size = number(entry, tags.AT_BYTE_SIZE)
-        if size is not None and not 0 <= size < _HUGE:
+        if size is not None and not 0 <= size < HUGE:
             raise ValueError(f"a type of {size} bytes")
         if tag in tags.POINTERS:
             target = self.reference(unit, entry)
@@ -136,7 +134,7 @@ class TypeTable:
             signed = code in (tags.ATE_SIGNED, tags.ATE_SIGNED_CHAR)
             return Type(self, kind, name, size, signed=signed)
         if tag == tags.ARRAY:
-            return self.array(self.reference(unit, entry), self._bounds(unit, at))
+            return self.array(self.reference(unit, entry), array_bounds(unit, at))
         if tags.AT_DECLARATION in entry or tags.AT_SIGNATURE in entry:
             found = self._definition(unit, at, tag, entry, name)
             if found is not None:
@@ -210,26 +208,13 @@ class TypeTable:
             size = self.type_at(element).size
             for bound in bounds:
                 size = size * bound if size is not None and bound is not None else None
-            if size is not None and size >= _HUGE:
+            if size is not None and size >= HUGE:
                 raise BadFormat(f"{self.elf.path}: an array of {size} bytes")
             found = self._arrays[key] = Type(self, Kind.ARRAY, None, size, reference=element, bounds=bounds)
         return found
 
-    def _bounds(self, unit: Unit, at: int) -> tuple[int | None, ...]:
-        found: list[int | None] = []
-        for start, _ in children(unit, at, frozenset({tags.SUBRANGE})):
-            entry = unit.attributes(start)[1]
-            count = number(entry, tags.AT_COUNT)
-            upper = entry.get(tags.AT_UPPER_BOUND)
-            if count is None and upper is not None and isinstance(upper[1], int):
-                last = upper[1]
-                if upper[0] in (forms.DATA4, forms.DATA8) and last in (0xFFFFFFFF, (1 << 64) - 1):
-                    last = -1  # an array of nothing
-                count = last + 1 - (number(entry, tags.AT_LOWER_BOUND) or 0)
-            if count is not None and not 0 <= count < _HUGE:
-                raise ValueError(f"an array of {count} elements")
-            found.append(count)
-        return tuple(found[:16]) or (None,)
+    def _size(self, reference: int) -> int | None:
+        return self.type_at(reference).size
 
     def members(self, owner: Type) -> tuple[Member, ...]:
         if owner.unit is None or owner.kind not in RECORDS:
@@ -246,7 +231,7 @@ class TypeTable:
                     continue
                 name = unit.string(entry.get(AT_NAME))
                 base = tag == tags.INHERITANCE
-                place = self._place(entry, reference)
+                place = member_place(entry, partial(self._size, reference))
                 if place is not None:  # a virtual base's place isn't a constant
                     found.append(Member(None if base else name, *place, reference, base))
         return tuple(found)
@@ -266,25 +251,6 @@ class TypeTable:
                         return self.type_at(here.unit.offset + start)
             queue += [self.type_at(member.reference) for member in here.members if member.base]
         return None
-
-    def _place(self, entry: Attributes, reference: int) -> tuple[int, int] | None:
-        """(first bit, width of a bit field or 0) of a member."""
-        bits = number(entry, tags.AT_BIT_SIZE) or 0
-        first = number(entry, tags.AT_DATA_BIT_OFFSET)
-        if first is None:
-            raw = entry.get(tags.AT_MEMBER_LOCATION, (0, 0))[1]
-            if isinstance(raw, bytes):
-                if raw[:1] != b"\x23" or uleb(raw, 1)[1] != len(raw):  # DW_OP_plus_uconst
-                    return None
-                raw = uleb(raw, 1)[0]
-            first = 8 * raw
-            if bits:
-                unit_size = number(entry, tags.AT_BYTE_SIZE) or self.type_at(reference).size or 0
-                left = number(entry, tags.AT_BIT_OFFSET) or 0  # clang's may be negative, stored unsigned
-                first += 8 * unit_size - (left - (1 << 64) if left >> 63 == 1 else left) - bits
-        if not 0 <= first < _HUGE or not 0 <= bits <= 128:
-            raise ValueError("a member outside its struct")
-        return first, bits
 
     def enumerators(self, owner: Type) -> dict[int, str]:
         found: dict[int, str] = {}

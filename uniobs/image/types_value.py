@@ -168,7 +168,10 @@ class Value:
     @property
     def enum(self) -> str | None:
         """The name of an enum's value; None when it has none."""
-        return self.type.enumerators.get(int(self)) if self.type.kind is Kind.ENUM else None
+        if self.type.kind is not Kind.ENUM:
+            return None
+        number = int(self)  # compilers store negative constants either way
+        return self.type.enumerators.get(number) or self.type.enumerators.get(number % _END)
 
     def _pointer(self) -> int:
         if self.type.kind is not Kind.POINTER:

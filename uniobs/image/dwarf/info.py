@@ -45,19 +45,25 @@ class Inlined(NamedTuple):
     call_line: int
 
 
-def walk(unit: Unit, at: int, wanted: frozenset[int], prune: frozenset[int]) -> list[tuple[int, Abbrev, int]]:
+def walk(
+    unit: Unit, at: int, wanted: frozenset[int], prune: frozenset[int], most: int = 0
+) -> list[tuple[int, Abbrev, int]]:
     """(position, abbreviation, depth) of the wanted entries below ``at``, the first child of some entry.
 
-    The children of entries in ``prune`` are skipped where a sibling reference allows it.
+    The children of entries in ``prune`` are skipped where a sibling reference allows it. More than ``most``
+    entries on the way (0: any number) are a ValueError.
     """
     data, abbrevs, sizes = unit.data, unit.abbrevs, unit.sizes
     found: list[tuple[int, Abbrev, int]] = []
     end = len(data)
-    depth = 0
+    depth = looked = 0
     while at < end:
         start = at
         code = data[at]
         at += 1
+        looked += 1
+        if looked == most:
+            raise ValueError(f"more than {most} entries below one")
         if code >= 0x80:
             code, at = uleb(data, start)
         if not code:

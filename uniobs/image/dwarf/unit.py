@@ -85,7 +85,7 @@ class Unit:
     ) -> None:
         self._elf = elf
         self.offset = offset
-        self.size, self.version, address_size, offset_size, self._abbrev_offset, self.first = header
+        self.size, self.version, address_size, offset_size, self.abbrev_offset, self.first = header
         self.sizes = (self.version, address_size, offset_size)
         self.kind = kind
         self.signature, self.type_at = 0, 0  # of a type unit: what it is referred to by, its type's place
@@ -100,8 +100,8 @@ class Unit:
 
     @cached_property
     def abbrevs(self) -> dict[int, Abbrev]:
-        with guard(f"{self._elf.path}: .debug_abbrev at {self._abbrev_offset:#x}"):
-            return abbreviations(self._elf.data(".debug_abbrev"), self._abbrev_offset, self.sizes)
+        with guard(f"{self._elf.path}: .debug_abbrev at {self.abbrev_offset:#x}"):
+            return abbreviations(self._elf.data(".debug_abbrev"), self.abbrev_offset, self.sizes)
 
     def attributes(
         self, at: int, wanted: frozenset[int] | None = None
