@@ -12,12 +12,13 @@ from uniobs.errors import BadFormat, NotOffered, UniobsError, UnknownMemory
 from uniobs.memory.paging import PageTables
 from uniobs.model.guest import Counter, Heap, Interface, Lock, Panic, Registers, Socket, Thread, Vitals, Wait
 from uniobs_probes.kernels import lwip, unikraft_end, unikraft_heap, unikraft_trace
+from uniobs_probes.kernels.calls import functions, inlined
 from uniobs_probes.kernels.switched import resume
 from uniobs_probes.kernels.unikraft_threads import EXITED, RUNNABLE, Found, Look, Threads
-from uniobs_probes.kernels.unikraft_waits import Object, Waits
+from uniobs_probes.kernels.unikraft_waits import Object, Waits, kind_of
 
+KINDS_MAX: Final = 1 << 16
 ROOT: Final = "x86_bpt_pml4"  # the page tables that it boots with, and keeps
-_TABLES: Final = 0x1000
 
 
 class UnikraftWalker:
@@ -32,6 +33,8 @@ class UnikraftWalker:
         self._waits = Waits(module)
         self._network = lwip.Lwip.of(module)
         self._tids: dict[int, int] = {}  # by address, in the order in which they were first seen
+        self._kinds: dict[tuple[int, int, int | None], str | None] = {}  # what stacks said of waits
+        self._now: int | None = None
         self._end: unikraft_end.End | None = None
         self._end_looked = False
         offers = {"threads", "locks", "panic"}
@@ -58,7 +61,14 @@ class UnikraftWalker:
                 self._target.notices.append(note)
         for found in look.threads:
             self._tids.setdefault(found.address, len(self._tids) + 1)
+        self._now = look.switched
         return look
+
+    def now_ns(self) -> int | None:
+        """When the scheduler last ran, as of the latest look at its threads; ns since boot."""
+        if self._now is None:
+            self._look()
+        return self._now
 
     def threads(self) -> Sequence[Thread]:
         look = self._look()
@@ -73,11 +83,11 @@ class UnikraftWalker:
         runnable = bool(t.flags & bits[RUNNABLE])
         state = "exited" if exited else "running" if current else "ready" if runnable else "blocked"
         wait = None
+        size = self._threads.stack_size(t.stack, space) if t.stack else None
         if state == "blocked":
-            wait = self._wait(t, self._waits.of(t, space, known))
+            wait = self._wait(t, self._waits.of(t, space, known), size)
             if wait is not None and wait.kind == "sleep":
                 state = "sleeping"
-        size = self._threads.stack_size(t.stack, space) if t.stack else None
         return Thread(
             tid=self._tids[t.address],
             name=t.name,
@@ -92,13 +102,36 @@ class UnikraftWalker:
             current=current,
         )
 
-    def _wait(self, t: Found, on: Object | None) -> Wait | None:
+    def _wait(self, t: Found, on: Object | None, size: int | None) -> Wait:
+        """By the object; where that isn't known or doesn't say why, by the functions on its stack."""
         until = t.wakeup or None
-        if on is None:
-            return Wait("sleep", until_ns=until) if until else Wait("other")
-        kind = {"mutex": "mutex", "sem": "sem"}.get(on.kind, "other")
-        owner = self._tids.get(on.owner) if on.owner else None
-        return Wait(kind, on.address, on.name, owner, until_ns=until)  # type: ignore[arg-type]
+        if on is not None and on.kind == "mutex":
+            owner = self._tids.get(on.owner) if on.owner else None
+            return Wait("mutex", on.address, on.name, owner, until_ns=until)
+        if on is None and until is not None:
+            return Wait("sleep", until_ns=until)
+        kind = self._kind(t, size) or ("sem" if on is not None and on.kind == "sem" else "other")
+        if on is not None and on.kind == "queue" and kind in ("sem", "mbox"):
+            on = self._waits.semaphore_of(on)
+        if kind not in ("sem", "mbox", "cond", "other"):
+            return Wait(kind, until_ns=until)  # type: ignore[arg-type]
+        address = on.address if on is not None else None
+        return Wait(kind, address, on.name if on is not None else None, until_ns=until)  # type: ignore[arg-type]
+
+    def _kind(self, t: Found, size: int | None) -> str | None:
+        key = (t.address, t.sp, t.exec_time)
+        if key not in self._kinds:
+            if len(self._kinds) > KINDS_MAX:
+                self._kinds.clear()
+            bounds = (t.stack, t.stack + size) if t.stack and size else None
+            try:
+                registers = resume(self._module, self._space(), t.ip, t.sp)
+                calls = functions(self._module, self._space(), registers, bounds)
+                found = kind_of(calls) or kind_of(inlined(self._module, registers))
+            except UniobsError:
+                found = None
+            self._kinds[key] = found
+        return self._kinds[key]
 
     def locks(self) -> Sequence[Lock]:
         look, space = self._look(), self._space()

@@ -25,6 +25,7 @@ REGISTERS: Final = (
     "r15", "rip",
 )  # fmt: skip
 SAID_MAX: Final = 256
+ASSERTION: Final = "Assertion failure: %s\n"  # UK_ASSERT of uk/assert.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +81,19 @@ def _end(
             return End("panicked", _fault(target, module, tid, registers, vector, entry))
     if not callers or callers[0].function is None:
         return None
-    if callers[0].function in BOOT or callers[-1].function in BOOT and len(callers) == 1:
+    if callers[0].function in BOOT:
         return End("exited")
-    said = strings_before(target, module, callers[0].pc)
-    asserted = next((n for n, text in enumerate(said) if text.startswith("Assertion failure")), None)
-    message = None
-    if asserted is not None:
-        others = [text for text in said if text not in ("Assertion failure: %s\n",)]
-        message = others[-1] if others else None
-    first = callers[0]
-    values = {"rip": first.pc}
-    if first.sp is not None:
-        values["rsp"] = first.sp
-    kind = "assert" if asserted is not None else "abort"
-    if kind == "abort" and said:
-        message = said[-1].strip() or None
-    return End("panicked", Panic(kind, tid=tid, message=message))
+    said = strings_before(module, callers[0].pc)
+    if ASSERTION in said:
+        # the text of the condition is the last argument but for what the compiler orders around it
+        rest = [text for text in said if text not in (ASSERTION, _file(callers[0]))]
+        return End("panicked", Panic("assert", tid=tid, message=rest[-1] if rest else None))
+    message = next((text.strip() for text in reversed(said) if text != _file(callers[0])), None)
+    return End("panicked", Panic("abort", tid=tid, message=message or None))
+
+
+def _file(frame: Frame) -> str | None:
+    return frame.file.rsplit("/", 1)[-1] if frame.file else None
 
 
 def _trap(name: str) -> str:
@@ -127,7 +125,7 @@ def _fault(
     return Panic("exception", vector, error, tid=tid, registers=found)
 
 
-def strings_before(target: Any, module: Any, pc: int) -> list[str]:
+def strings_before(module: Any, pc: int) -> list[str]:
     """Texts of the image whose addresses the code before a call loads, in order: what it said last."""
     function = module.function(pc - 1)
     if function is None:
@@ -138,21 +136,25 @@ def strings_before(target: Any, module: Any, pc: int) -> list[str]:
     decoder.detail = True
     code = module.text(function[1], pc - function[1])
     found: list[str] = []
+    calls: list[list[str]] = []  # texts that each call was given
     for row in decoder.disasm(code, function[1]):
-        if row.mnemonic in ("jmp", "ret"):
-            found.clear()  # what comes after is reached from elsewhere
+        if row.mnemonic in ("jmp", "ret", "call"):
+            last, found = (found, []) if row.mnemonic == "call" else ([], [])
+            if row.mnemonic == "call" and last and row.address + row.size <= pc:
+                calls.append(last)
+            if row.mnemonic != "call":
+                calls.clear()  # what comes after is reached from elsewhere
             continue
         for operand in row.operands[1:]:
             address = None
             if operand.type == capstone.x86.X86_OP_IMM:
                 address = operand.imm
-            elif operand.type == capstone.x86.X86_OP_MEM and row.mnemonic == "lea":
-                if operand.mem.base == capstone.x86.X86_REG_RIP:
-                    address = row.address + row.size + operand.mem.disp
+            elif row.mnemonic == "lea" and operand.mem.base == capstone.x86.X86_REG_RIP:
+                address = row.address + row.size + operand.mem.disp
             text = _text(module, address) if address is not None else None
             if text is not None:
                 found.append(text)
-    return found
+    return calls[-1] if calls else found
 
 
 def _text(module: Any, address: int) -> str | None:

@@ -47,7 +47,7 @@ def points(data: bytes) -> dict[int, Point]:
     """By cookie. Definitions are aligned somehow: each begins where its magic is."""
     found: dict[int, Point] = {}
     at = data.find(b"TPde")
-    while 0 <= at and len(found) < POINTS_MAX:
+    while at >= 0 and len(found) < POINTS_MAX:
         if at + DEFINITION.size > len(data):
             break
         _, size, cookie, count, name_size, format_size = DEFINITION.unpack_from(data, at)

@@ -4,7 +4,7 @@ A waiter's queue entry lies on its own stack (lib/uksched: struct uk_waitq_entry
 so does a pointer to what it waits for. A pointer counts only when the list at it holds the entry.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,11 +22,12 @@ MUTEX, SEMAPHORE, QUEUE = "struct uk_mutex", "struct uk_semaphore", "struct uk_w
 OBJECTS: Final = (MUTEX, SEMAPHORE, QUEUE)
 PAGE: Final = 4096
 DEPTH_MAX: Final = 16
+INSIDE: Final = 2048  # bytes of what a stack points to that are searched
 
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """Something to wait for. ``kind``: mutex, sem or queue; ``waiters``: thread addresses, first come first."""
+    """Something to wait for. ``kind``: mutex, sem or queue; ``waiters``: threads, first come first."""
 
     address: int
     kind: str
@@ -76,6 +77,26 @@ class Waits:
         for head in heads:
             if any(entry in entries for entry in self._list(head, space)):
                 return self._which(head, heads[head], space, threads)
+        return self._behind(words, entries, space, threads)
+
+    def _behind(
+        self, words: Iterable[int], entries: set[int], space: Any, threads: frozenset[int]
+    ) -> Object | None:
+        """An object inside something that the stack points to: a list of the waiter's entry alone."""
+        assert self._entry is not None
+        step = self._entry.offset("thread_list.stqe_next")
+        marks = [entry.to_bytes(8, "little") + (entry + step).to_bytes(8, "little") for entry in entries]
+        for word in words:
+            if word % 8 or not PAGE <= word < 1 << 48:
+                continue
+            try:
+                data = space.read(word, min(INSIDE, PAGE - word % PAGE))
+            except UnknownMemory:
+                continue
+            for mark in marks:
+                at = data.find(mark)
+                if at >= 0 and at % 8 == 0:
+                    return self._which(word + at, set(), space, threads) or Object(word + at, "queue")
         return None
 
     def _entries(self, start: int, data: bytes, thread: int) -> Iterator[int]:
@@ -91,6 +112,16 @@ class Waits:
             if begin >= 0 and (start + begin) % 8 == 0 and waits == b"\1\0\0\0":
                 yield start + begin
             at = data.find(wanted, at + 1)
+
+    def _is_queue(self, head: int, space: Any) -> bool:
+        """Whether a wait queue was set up at ``head``: an empty one's tail is its head."""
+        try:
+            words = space.read(head, 16)
+        except UnknownMemory:
+            return False
+        if not any(words[:8]):
+            return bool(words[8:] == head.to_bytes(8, "little"))
+        return bool(self._list(head, space))
 
     def _list(self, head: int, space: Any) -> list[int]:
         """Entries' addresses of the list at ``head``; [] when it can't be one."""
@@ -161,6 +192,11 @@ class Waits:
             return None
         return Object(address, "queue", None, None, waiters)
 
+    def semaphore_of(self, on: Object) -> Object:
+        """A queue that its waiter's code says is a semaphore's."""
+        kind = self._kinds.get(SEMAPHORE)
+        return replace(on, address=on.address - kind[1], kind="sem") if kind is not None else on
+
     def globals(self, space: Any, threads: frozenset[int]) -> list[Object]:
         """Variables that are a mutex or a semaphore."""
         sizes = {kind.size: name for name, (kind, _) in self._kinds.items() if name != QUEUE and kind.size}
@@ -169,9 +205,11 @@ class Waits:
             for name in (MUTEX, SEMAPHORE):
                 if name not in self._kinds or self._kinds[name][0].size != size:
                     continue
-                _, declared = self._declared(address, self._kinds[name][0])
-                row = self.read(name, address, space, threads) if declared else None
-                if row is not None:
+                if not self._is_queue(address + self._kinds[name][1], space):
+                    continue
+                row = self.read(name, address, space, threads)
+                declared = self._declared(address, self._kinds[name][0])[1] if row is not None else None
+                if row is not None and declared:
                     found.append(replace(row, name=declared))
         return found
 
@@ -209,3 +247,24 @@ def _stack(sp: int, space: Any) -> bytes:
             break
         at += step
     return b"".join(parts)
+
+
+# Functions whose frames say what a thread waits for, the most telling first.
+CALLS: Final = (
+    ("accept", ("accept", "accept4", "uk_socket_accept", "lwip_accept")),
+    ("connect", ("connect", "lwip_connect")),
+    ("recv", ("recv", "recvfrom", "recvmsg", "lwip_recv", "lwip_recvfrom", "lwip_read", "uk_socket_recv")),
+    ("send", ("send", "sendto", "sendmsg", "lwip_send", "lwip_write")),
+    ("poll", ("poll", "select", "pselect", "ppoll", "epoll_wait", "epoll_pwait", "lwip_poll", "lwip_select")),
+    ("join", ("pthread_join", "uk_thread_wait", "uk_sched_thread_wait")),
+    ("mbox", ("uk_mbox_recv", "uk_mbox_recv_to", "uk_mbox_post", "sys_arch_mbox_fetch", "sys_mbox_post")),
+    ("cond", ("pthread_cond_wait", "pthread_cond_timedwait", "uk_condvar_wait")),
+    ("sem", ("uk_semaphore_down", "uk_semaphore_down_to", "sem_wait", "sys_arch_sem_wait")),
+    ("poll", ("uk_pollq_poll_until", "uk_pollq_edge_poll_until")),
+)
+
+
+def kind_of(functions: list[str]) -> str | None:
+    """The kind of wait that a stack's functions speak of."""
+    names = {name.removeprefix("uk_syscall_r_").removeprefix("uk_syscall_e_") for name in functions}
+    return next((kind for kind, calls in CALLS if not names.isdisjoint(calls)), None)

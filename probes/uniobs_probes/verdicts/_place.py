@@ -17,7 +17,8 @@ _WAITING = re.compile(
     r"|syscall|sleep|nanosleep|pthread|thread|uniobs)(_|\d|$)"
 )
 _DYING = re.compile(
-    r"(^|_)(panic|k?assert\w*|fail\w*|abort|stack_chk\w*|raise|pthread_kill\w*|oops|uniobs)(_|\d|$)"
+    r"(^|_)k?assert(ion)?(_func|_rtn)?$|(^|_)(panic|fail\w*|abort|stack_chk\w*|raise|pthread_kill\w*|oops|uniobs"
+    r"|halt|ukplat)(_|\d|$)|^system_off$"
 )
 _ALLOCATING = re.compile(_DYING.pattern + r"|(^|_)(k?[mc]?alloc\w*|realloc|heap|oom|sbrk)(_|\d|$)")
 

@@ -29,12 +29,12 @@ class Facts:
     def __init__(self, target: Any) -> None:
         self.target = target
         self.threads: tuple[Thread, ...] = tuple(target.walker("threads").threads())
+        self.now_ns = guest_now(target)
         self.locks: dict[int, Lock] = {lock.address: lock for lock in ask(target, "locks") if not lock.torn}
         self.sockets: dict[int, Socket] = {
             s.fd: s for s in ask(target, "sockets") if s.fd is not None and not s.torn
         }
         self.names = {t.tid: t.name for t in self.threads if t.name}
-        self.now_ns = guest_now(target)
 
     def command(self, thread: Thread) -> str | None:
         """The function a thread began in; its address when no image says more."""
@@ -66,9 +66,9 @@ def guest_now(target: Any) -> int | None:
     """Nanoseconds since boot of the guest's last sign of life: its own clock can't be read from outside."""
     live = live_header(target)
     if live is None:
-        vitals = getattr(target.walker("threads"), "vitals", None)
-        found = vitals() if vitals is not None else None
-        return None if found is None else found.now_ns
+        now = getattr(target.walker("threads"), "now_ns", None)
+        found: int | None = now() if now is not None else None
+        return found
     clock = target.region.clock
     stamps = [clock.ns(live.beat_tsc), clock.ns(live.tick_tsc)]
     with suppress(UniobsError):

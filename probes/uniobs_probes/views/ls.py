@@ -3,10 +3,10 @@
 import os
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
-from uniobs.errors import NoSuchTarget, TargetGone, UniobsError
+from uniobs.errors import NoSuchTarget, NotOffered, TargetGone, UniobsError
 from uniobs.model.findings import FINDING, findings
 from uniobs.model.text import percent_text, size_text, span_text
 from uniobs.model.view import Column, Table
@@ -113,6 +113,9 @@ def _look(spec: str, row: dict[str, Any], images: Sequence[str], notes: list[str
             region = target.region
             if region is not None:
                 row |= {"sees": "stub", "unikernel": region.kernel or None, "app": region.app or None}
+            else:
+                with suppress(NotOffered):
+                    row |= {"unikernel": target.walker("threads").name, "sees": "walker"}
             if row["memory"] is None and target.kind != "process":
                 row["memory"] = sum(part.size for part in target.memory.ranges())
             status = target.status()

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from contextlib import suppress
 from typing import Any
 
 from uniobs.cli import args, before, render, session, stacks
@@ -108,6 +109,9 @@ def _kind(target: Any) -> str:
     except UniobsError:
         region = None
     kernel = region.kernel if region is not None else ""
+    if region is None:
+        with suppress(UniobsError):
+            kernel = target.walker("threads").name
     return f"{kernel} on {target.vmm}" if kernel and kernel != target.vmm else str(target.vmm)
 
 
@@ -171,13 +175,17 @@ def _unique(texts: list[str]) -> list[str]:
 def _next(name: str, target: Any, found: list[Verdict]) -> list[str]:
     commands = [text.format(target=name) for verdict in found for text in verdict.next]
     names = {verdict.name for verdict in found}
+    calls: list[str] = []
+    with suppress(UniobsError):
+        target.walker("trace")
+        calls.append(f"uniobs strace {name}")
     if target.live and names & {"heap-full", "alloc-failures"}:
         commands.append(f"uniobs vmstat {name} 1")
     if not found:
-        commands += [f"uniobs ps {name}", f"uniobs top {name}", f"uniobs strace {name}"]
+        commands += [f"uniobs ps {name}", f"uniobs top {name}", *calls]
     elif target.live and target.pid is not None:
         file = f"{os.path.basename(target.name)}.core"
         commands += [f"uniobs bt {name}", f"uniobs core take {name} -o {file}"]
     else:
-        commands += [f"uniobs bt {name}", f"uniobs strace {name}"]
+        commands += [f"uniobs bt {name}", *(calls or [f"uniobs netstat -an {name}"])]
     return list(dict.fromkeys(commands))[:4]
