@@ -18,7 +18,7 @@ _BREAKPOINT: Final = 0xCC
 # the other processors begin with (Nanos' src/x86_64/init.s).
 _SELF_WRITING: Final = re.compile(
     r"lcpu_start(16|32)|jump_to(32|64)|gdt32(_ptr)?|\w+_imm[248]_start16|\w+_uk_reloc_imm[248]"
-    r"|ap_pagetable|ap_idt_pointer"
+    r"|ap_pagetable|ap_idt_pointer|apinit_end"
 )
 # Intel's recommended multi-byte NOPs (SDM vol. 2B, NOP), 5 to 9 bytes and their 66-prefixed forms
 _NOPS: Final = (

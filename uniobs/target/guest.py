@@ -12,6 +12,7 @@ from uniobs.target.origin import Origin
 
 if TYPE_CHECKING:
     from uniobs.image.module import Module
+    from uniobs.memory.paging import PageTables
     from uniobs.region.reader import Region
 
 
@@ -34,6 +35,7 @@ class Guest:
         self._region_error: BadFormat | None = None
         self._hint: int | None = None
         self._space: AddressSpace | None = None
+        self._adopted: PageTables | None = None
         self.space_note: str | None = None  # why an identity map was assumed, when it was
         self._modules: Sequence[Module] | None = None
         self.libraries: Sequence[Module] | None = None  # of a live hosted guest, when they were asked for
@@ -95,9 +97,10 @@ class Guest:
             self._space = address_space(self)
         return self._space
 
-    def adopt_space(self, space: AddressSpace) -> None:
+    def adopt_space(self, space: "PageTables") -> None:
         """Better page tables than were known: found by a walker through symbols of a proven image."""
-        self._space, self.space_note = space, None
+        self._space = self._adopted = space
+        self.space_note = None
 
     @property
     def modules(self) -> "Sequence[Module]":
@@ -150,7 +153,9 @@ class Guest:
         if self.origin.refresh is not None:
             self.origin.refresh()
         self._registers = None
-        self._space = None
+        self._space = self._adopted
+        if self._adopted is not None:
+            self._adopted.refresh()
         if self._region is None:
             if not self._walkers:  # else the image tells, and no region comes to a guest that runs
                 self._region_looked = False

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from uniobs.errors import BadFormat, ImageMismatch, Incomplete, NoSuchTarget, UniobsError
 from uniobs.target.imagefile import load_image
+from uniobs.target.programs import fitting_program, place
+from uniobs.target.slide import kernel_code, slid_by
 
 if TYPE_CHECKING:
     from uniobs.image.module import Module
@@ -27,6 +29,7 @@ def find_modules(guest: "Guest") -> "tuple[Module, ...]":
         return ()
     for module in _candidates(guest):
         try:
+            place(guest, module)
             if _accept(guest, module):
                 _remember(module)
                 return (module, *_libraries(guest))
@@ -36,7 +39,7 @@ def find_modules(guest: "Guest") -> "tuple[Module, ...]":
             guest.notices.append(str(error))
     if (found := fitting(guest)) is not None:
         _accept(guest, found)
-        return (found,)
+        return (found, *fitting_program(guest, found))
     return _libraries(guest)
 
 
@@ -47,9 +50,12 @@ def fitting(guest: "Guest") -> "Module | None":
     """
     from uniobs.image import store
 
-    bias = bias_of(guest)
+    code = kernel_code(guest)
     for row in store.known():
         try:
+            bias = bias_of(guest) if code is None else slid_by(code, row.samples)
+            if bias is None:
+                continue
             if any(guest.space.read(at + bias, len(data)) != data for at, data in row.samples):
                 continue
             module = store.recall(row.identity, bias)
@@ -71,6 +77,7 @@ def bias_of(guest: "Guest") -> int:
 def _named(guest: "Guest", path: str) -> "Module":
     module = load_image(path, bias_of(guest))
     try:
+        place(guest, module)
         accepted = _accept(guest, module)
     except ImageMismatch as error:
         if guest.force:

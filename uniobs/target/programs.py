@@ -1,0 +1,128 @@
+"""The program on a kernel (Nanos, OSv): where in the user half of the address space it lies."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from uniobs.errors import ImageMismatch, Incomplete, UniobsError, UnknownMemory
+from uniobs.memory.paging import PageTables
+
+if TYPE_CHECKING:
+    from uniobs.image.module import Module
+    from uniobs.target.guest import Guest
+
+PAGE: Final = 4096
+USER_END: Final = 1 << 47
+PAGES_MAX: Final = 1 << 15  # pages of code that are compared
+
+
+def place_program(guest: "Guest", module: "Module") -> bool:
+    """Set the bias of a program by the pages of its text that are mapped. False when page tables aren't
+    known, or no program's code is mapped by them.
+
+    Raises ImageMismatch when code of a program is mapped, and none of it is this one's.
+    """
+    space = guest.space
+    if not isinstance(space, PageTables) or any(low >= USER_END for low, _ in module.elf.code_ranges):
+        return False
+    pages, whole = _user_code(space)
+    if not pages:
+        return False
+    mine = _text_pages(module)
+    votes: Counter[int] = Counter()
+    for address, data in pages.items():
+        for link in mine.get(data, ()):
+            votes[address - link] += 1
+    if module.elf.type == 2 or votes[0]:  # ET_EXEC: linked to where it runs
+        votes = Counter({0: votes[0]} if votes[0] else {})
+    if votes:
+        module.bias = votes.most_common(1)[0][0]
+        return True
+    lies = any(low <= address < high for address in pages for low, high in module.elf.code_ranges)
+    if module.elf.type == 2 and lies:
+        return True  # the comparison says what differs
+    if not whole:
+        return False
+    raise ImageMismatch(
+        f"{module.path} is not the image in memory: none of the {len(pages)} pages of a program's code is its"
+    )
+
+
+def _user_code(space: PageTables) -> tuple[dict[int, bytes], bool]:
+    """(address -> bytes of each page that a program may execute, whether all were read)."""
+    found: dict[int, bytes] = {}
+    try:
+        for page in space.mappings():
+            if page.virtual >= USER_END:
+                break
+            if not page.user or not page.executable:
+                continue
+            for at in range(0, page.size, PAGE):
+                if len(found) >= PAGES_MAX:
+                    return found, False
+                try:
+                    found[page.virtual + at] = space.memory.read(page.physical + at, PAGE)
+                except UnknownMemory:
+                    continue
+    except Incomplete:
+        return found, False
+    return found, True
+
+
+def _text_pages(module: "Module") -> dict[bytes, list[int]]:
+    """Bytes -> link addresses of each whole page of the image's text."""
+    found: dict[bytes, list[int]] = {}
+    for low, high in module.elf.code_ranges:
+        for address in range(-(-low // PAGE) * PAGE, high - PAGE + 1, PAGE):
+            data = module.elf.read(address, PAGE)
+            if len(data) == PAGE and data.strip(data[:1]):  # not all of one byte
+                found.setdefault(data, []).append(address)
+    return found
+
+
+def fitting_program(guest: "Guest", kernel: "Module") -> "tuple[Module, ...]":
+    """The remembered program whose text is mapped beside a kernel; () when none is.
+
+    Not all of a program need be mapped: the page with its entry must be, and what there is must be its.
+    """
+    from uniobs.image import store
+
+    space = guest.space
+    if not isinstance(space, PageTables) or (pages := _user_code(space)[0]) == {}:
+        return ()
+    for row in store.known():
+        if row.path == str(kernel.path.resolve()) or not _sampled(pages, row.samples):
+            continue
+        try:
+            module = store.recall(row.identity)
+            if module is None or not place_program(guest, module):
+                continue
+            entry = module.elf.entry + module.bias & -PAGE
+            if entry in pages and module.prove(space).proven:
+                return (module,)
+        except UniobsError:
+            continue
+    return ()
+
+
+def _sampled(pages: dict[int, bytes], samples: Sequence[tuple[int, bytes]]) -> bool:
+    """Whether any page holds one of the samples at its place in a page."""
+    places = [(at % PAGE, data) for at, data in samples if at % PAGE + len(data) <= PAGE]
+    return any(page[at : at + len(data)] == data for page in pages.values() for at, data in places)
+
+
+def place(guest: "Guest", module: "Module") -> None:
+    """An image that the guest itself doesn't place: a kernel by its slide, a program by its pages."""
+    from uniobs.target.slide import place_kernel
+
+    if guest.origin.identity or _has_region(guest):
+        return
+    if not place_kernel(guest, module):
+        place_program(guest, module)
+
+
+def _has_region(guest: "Guest") -> bool:
+    try:
+        return guest.region is not None
+    except UniobsError:
+        return True
