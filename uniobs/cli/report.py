@@ -92,7 +92,7 @@ def _locks(out: Output, target: Any) -> None:
             parts.append(f"value {lock.value}")
         if lock.waiters:
             parts.append(f"{lock.waiters} waiting")
-        if lock.kind == "mutex":
+        if lock.kind == "mutex" and lock.acquisitions is not None:
             parts.append(f"taken {lock.acquisitions} times, {lock.contended} contended")
         out.line(f"  {lock.kind or '?':<6} {name:<20} {', '.join(parts)}".rstrip())
 
@@ -102,8 +102,11 @@ def _heap(out: Output, target: Any) -> None:
     if heap.torn:
         out.line("its row was being written", "warn")
         return
-    out.line(f"  {size_text(heap.used)} of {size_text(heap.total)} used, peak {size_text(heap.peak)}, "
-             f"{heap.allocs} allocations, {heap.frees} freed, {heap.failures} failed")  # fmt: skip
+    parts = [f"{size_text(heap.used)} of {size_text(heap.total)} used"]
+    parts += [f"peak {size_text(heap.peak)}"] if heap.peak is not None else []
+    counts = ((heap.allocs, "allocations"), (heap.frees, "freed"), (heap.failures, "failed"))
+    parts += [f"{count} {what}" for count, what in counts if count is not None]
+    out.line(f"  {', '.join(parts)}")
 
 
 def _events(out: Output, target: Any) -> None:

@@ -4,6 +4,7 @@ It is one global buffer that stops when it is full: what came later isn't in it.
 nor a thread. Formats: struct uk_tracepoint_header and __UK_TRACE_REG of uk/trace.h.
 """
 
+import re
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ BUFFER, LEFT, WRITE = "uk_trace_buffer", "uk_trace_buffer_free", "uk_trace_buffe
 BUFFER_MAX: Final = 1 << 26
 POINTS_MAX: Final = 1 << 14
 STRING: Final = 1
+_CONVERSION: Final = re.compile(r"%([-+ #0]*\d*(?:\.\d+)?(?:hh|h|ll|l|z|j|t)?)([a-zA-Z%])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,4 +153,37 @@ def _arguments(point: Point, body: bytes) -> tuple[Arg, ...]:
         value: int | bytes = raw if is_string else int.from_bytes(raw, "little")
         found.append(Arg(None, "buf" if is_string else "hex", pos, value, size if is_string else None))
         at += size
+    if len(found) == len(point.args):
+        said = formatted(point.format, [arg.value for arg in found], [size for size, _ in point.args])
+        if said is not None:
+            found.append(Arg("text", "buf", len(found), said.encode(), None))
     return tuple(found)
+
+
+def formatted(form: str, values: Sequence[int | bytes], sizes: Sequence[int]) -> str | None:
+    """printf, of the conversions that integers, pointers and strings need; None for any other."""
+    parts, at, left = [], 0, list(zip(values, sizes, strict=True))
+    for match in _CONVERSION.finditer(form):
+        parts.append(form[at : match.start()])
+        at = match.end()
+        kind = match[2]
+        if kind == "%":
+            parts.append("%")
+            continue
+        if not left:
+            return None
+        value, size = left.pop(0)
+        if isinstance(value, bytes):
+            parts.append(value.decode("utf-8", "replace"))
+        elif kind in "di":
+            bits = 8 * size
+            parts.append(str(value - (1 << bits) if bits and value >> (bits - 1) else value))
+        elif kind == "u":
+            parts.append(str(value))
+        elif kind in "xXp":
+            parts.append(f"{'0x' if kind == 'p' or '#' in match[1] else ''}{value:x}")
+        elif kind == "c":
+            parts.append(chr(value & 0x7F))
+        else:
+            return None
+    return "".join([*parts, form[at:]])

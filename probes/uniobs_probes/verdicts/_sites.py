@@ -22,7 +22,9 @@ def heap_line(target: Any) -> list[str]:
     heap = heap_of(target)
     if heap is None:
         return []
-    text = f"heap      {size_text(heap.used)} of {size_text(heap.total)} used, peak {size_text(heap.peak)}"
+    text = f"heap      {size_text(heap.used)} of {size_text(heap.total)} used"
+    if heap.peak is not None:
+        text += f", peak {size_text(heap.peak)}"
     if heap.largest_free is not None:
         text += f", largest free piece {size_text(heap.largest_free)}"
     if heap.failures:

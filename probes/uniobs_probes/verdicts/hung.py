@@ -4,6 +4,8 @@ from typing import Any
 
 from uniobs.model.guest import Thread, Verdict
 from uniobs_probes.verdicts._place import answer, short_spot, spot, thread_name
+from uniobs_probes.verdicts._samples import by_looks
+from uniobs_probes.verdicts.spinning import by_samples
 from uniobs_probes.views._facts import live_header
 
 
@@ -11,6 +13,10 @@ def rule(target: Any) -> list[Verdict]:
     status = target.status()
     if status.state != "hung":
         return []
+    if by_looks(target):
+        found = by_samples(target, status.for_at_least_s or 0.0)
+        if found:
+            return found
     threads = answer(target, "threads")
     current = next((t for t in threads if t.current), None)
     lines = [f"no thread has been switched: {status.reason}"]

@@ -2,11 +2,13 @@
 
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from uniobs.errors import NotOffered
 from uniobs.model.guest import Thread, Verdict
 from uniobs_probes.verdicts._place import short_spot, spot, thread_name
+from uniobs_probes.verdicts._samples import by_looks, stays
 from uniobs_probes.views.top import shares
 
 WATCH_S = 0.4
@@ -19,6 +21,8 @@ def rule(target: Any) -> list[Verdict]:
     first = target.walker("threads").threads()
     if all(t.idle or t.state not in ("running", "ready") for t in first):
         return []  # nobody wants the CPU: no need to watch
+    if by_looks(target):
+        return [] if target.status().state == "hung" else by_samples(target)  # hung: that rule asks
     before = {t.tid: t for t in first}
     begun = time.monotonic_ns()
     time.sleep(WATCH_S)
@@ -27,7 +31,33 @@ def rule(target: Any) -> list[Verdict]:
     elapsed = time.monotonic_ns() - begun
     cpu = shares(before, tuple(after), elapsed)
     busy = [t for t in after if not t.idle and cpu.get(t.tid, 0.0) >= FULL]
-    return [_verdict(target, t, cpu[t.tid], elapsed / 1e9) for t in busy if not _calls(target, t.tid)]
+    watched = elapsed / 1e9
+    return [
+        _verdict(
+            target,
+            t,
+            watched,
+            f"had {cpu[t.tid]:.0f} % of a CPU over {watched:.1f} s of watching and made no call",
+        )
+        for t in busy
+        if not _calls(target, t.tid)
+    ]
+
+
+def by_samples(target: Any, hung_for: float | None = None) -> list[Verdict]:
+    """A vCPU that stays in one function while its scheduler doesn't run; ``hung_for``: known to, so long."""
+    before = next((t for t in target.walker("threads").threads() if t.current and not t.idle), None)
+    stay = stays(target) if before is not None else None
+    target.refresh()
+    after = next((t for t in target.walker("threads").threads() if t.current), None)
+    if before is None or stay is None or after is None or (after.tid, after.idle) != (before.tid, False):
+        return []
+    found = _verdict(target, after, stay.seconds, f"all of {stay.samples} looks at its vCPU over"
+                     f" {stay.seconds:.1f} s found it in {stay.function}")  # fmt: skip
+    if hung_for is None:
+        return [found]
+    lines = (*found.lines, "no other thread gets the CPU: its scheduler hasn't run")
+    return [replace(found, severity=1, title="is HUNG: a thread SPINS", lines=lines, for_at_least_s=hung_for)]
 
 
 def _calls(target: Any, tid: int) -> bool:
@@ -40,11 +70,11 @@ def _calls(target: Any, tid: int) -> bool:
     return False
 
 
-def _verdict(target: Any, thread: Thread, share: float, watched: float) -> Verdict:
+def _verdict(target: Any, thread: Thread, watched: float, seen: str) -> Verdict:
     stack = target.stack(thread)
     frame = stack.frames[0] if stack.frames else None
     name = thread_name(thread)
-    lines = [f"{name} had {share:.0f} % of a CPU over {watched:.1f} s of watching and made no call"]
+    lines = [f"{name}: {seen}" if seen.startswith("all") else f"{name} {seen}"]
     unknown = []
     if frame is not None:
         lines.append(f"at        {spot(frame)}")

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from uniobs.errors import NotOffered, UniobsError
 from uniobs.model.guest import Event
-from uniobs.model.view import Follow
+from uniobs.model.view import Follow, Stream
 from uniobs.region.descriptors import Descriptors
 from uniobs_probes.views._facts import ask
 from uniobs_probes.views.strace import Stamp, StraceFormatter, StraceOptions
@@ -142,5 +142,11 @@ def _value(value: int | bytes) -> int | str:
     return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
-def stream(target: Any, **options: Any) -> StraceStream:
+def stream(target: Any, **options: Any) -> Stream:
+    """Calls; trace points of a guest without a region whose kernel records those."""
+    if target.region is None:
+        target.walker("trace")
+        from uniobs_probes.views.points_stream import PointStream
+
+        return PointStream(**options)
     return StraceStream(target, **options)

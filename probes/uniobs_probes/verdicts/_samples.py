@@ -1,0 +1,54 @@
+"""Where a guest's vCPUs stand, looked at several times: for guests that don't count CPU time as it goes."""
+
+import time
+from typing import Any, Final, NamedTuple
+
+from uniobs.errors import UniobsError
+
+ROUNDS: Final = 8
+APART_S: Final = 0.05
+
+
+class Stay(NamedTuple):
+    """One function in which every sample of a vCPU lay."""
+
+    cpu: int | None
+    function: str
+    samples: int
+    seconds: float
+
+
+def by_looks(target: Any) -> bool:
+    """Whether looks at its vCPUs are what tells: its threads' CPU time isn't counted while they run."""
+    return target.live and getattr(target.walker("threads"), "vitals", None) is not None
+
+
+def stays(target: Any) -> Stay | None:
+    """The function in which a busy vCPU stays; None when none does, or registers or images aren't known."""
+    begun = time.monotonic()
+    held: dict[int | None, set[tuple[str, int]]] = {}
+    for number in range(ROUNDS):
+        if number:
+            time.sleep(APART_S)
+            target.refresh()
+        try:
+            cpus = target.registers()
+        except UniobsError:
+            return None
+        for registers in cpus:
+            rip = registers.get("rip")
+            found = None if rip is None or registers.get("halted") else _function(target, rip)
+            held.setdefault(registers.cpu, set()).add(found or ("", 0))
+    elapsed = time.monotonic() - begun
+    for cpu, places in held.items():
+        if len(places) == 1 and (name := next(iter(places))[0]):
+            return Stay(cpu, name, ROUNDS, elapsed)
+    return None
+
+
+def _function(target: Any, rip: int) -> tuple[str, int] | None:
+    for module in target.modules:
+        found = module.function(rip)
+        if found is not None:
+            return found[0], found[1]
+    return None
