@@ -26,6 +26,8 @@ HERE = Path(__file__).resolve().parent
 ELF = HERE / "build" / "demo.elf"
 HOSTED = HERE.parent / "build" / "demo-hosted"
 GUEST_ADDRESS = "10.0.2.15"
+# Nested KVM may refuse the MSR behind arch-capabilities.
+CPU = {"tcg": "max", "kvm": "host,-arch-capabilities"}
 BREAKS = ("null", "smash", "overflow", "assert", "spin", "spin-irqoff", "deadlock", "leak", "exit")
 
 
@@ -53,7 +55,7 @@ class Machine:
         bus = {"microvm": "device", "q35": "pci"}[self.machine]
         backed = f"memory-backend-file,id=m,share=on,mem-path={self.shared},size={self.memory}M"
         return [
-            *(self.qemu, "-name", self.name, "-accel", self.accel, "-cpu", "max"),
+            *(self.qemu, "-name", self.name, "-accel", self.accel, "-cpu", CPU[self.accel]),
             *("-M", self.machine + (",memory-backend=m" if self.shared else "")),
             *(("-object", backed) if self.shared else ()),
             *("-m", f"{self.memory}M", "-kernel", str(self.elf), "-append", self.append),
@@ -269,7 +271,7 @@ def main() -> int:
     parser.add_argument("--name", default="kv")
     parser.add_argument("--break", dest="break_", choices=BREAKS, help="break it on purpose")
     parser.add_argument("--after", type=int, default=500, metavar="MS", help="when to break it (500)")
-    parser.add_argument("--accel", default="tcg", help="tcg (default) or kvm")
+    parser.add_argument("--accel", choices=tuple(CPU), default="tcg", help="tcg (default) or kvm")
     arguments = parser.parse_args()
     append = f"break={arguments.break_} break_after_ms={arguments.after}" if arguments.break_ else ""
     machine = Machine(arguments.machine, arguments.name, append=append, accel=arguments.accel)
