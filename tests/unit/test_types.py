@@ -166,11 +166,24 @@ def test_what_the_image_does_not_have(running: Running) -> None:
     assert not types.variable("cyclic", space)
 
 
+def test_places_of_variables(running: Running) -> None:
+    types = running.types
+    unit = types.table.dwarf.units[0]
+    start = b"\x03" + (0x1000).to_bytes(8, "little")  # DW_OP_addr
+    assert types._address("x", unit, start) == 0x1000
+    assert types._address("x", unit, start + b"\x23\x90\x01") == 0x1090  # plus_uconst: clang merges variables
+    for code in (b"", start + b"\x9f", start + b"\x93\x04", b"\x91\x10", 0x20):
+        with pytest.raises(NotOffered, match="no fixed place"):
+            types._address("x", unit, code)
+
+
 def test_names_in_several_units(running: Running) -> None:
     types, space = running.types, running.space()
     if running.types.table.dwarf.units[0].name:
         assert int(types.variable("shared", space, unit="types_main.c")) == 11
     assert int(types.variable("shared", space, unit="image/types_other.c")) == 22
+    assert int(types.variable("doubled", space)) == 1  # the one that all units see
+    assert int(types.variable("doubled", space, unit="types_other.c")) == 2
     assert types.variable("elsewhere", space).type.bounds == (4,)
     assert [int(v) for v in types.variable("elsewhere", space)] == [100, 200, 300, 400]
     handle = types.variable("handle", space)  # its unit only declares the struct
@@ -234,6 +247,15 @@ def test_damaged_lists_are_marked(running: Running) -> None:
             assert not complete, (name, problem)
             assert any(part in problem for part in said.split("|")), (name, problem)
             assert found == whole[name][0][: len(found)] and len(found) < 8, (name, problem)
+    for name, to in (  # links that skip elements, or take those of another branch
+        ("tailq", items[6].address),
+        ("ring", items[6].member("ring").address),
+        ("tree", items[7].member("node").address),
+    ):
+        space.changed = {links[name]: to}
+        found, complete, problem = walks(0)[name]
+        assert not complete and "belongs elsewhere" in problem, name
+        assert found == whole[name][0][: len(found)], name
     space.changed = {}
     first = walks(0)["chain"]
     assert first == whole["chain"]

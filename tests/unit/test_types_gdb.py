@@ -16,7 +16,7 @@ from uniobs.image.types import Types
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "tests" / "guest" / "image"
 C = [SOURCES / "types_main.c", SOURCES / "types_other.c"]
-CXX = [SOURCES / "types_cxx.cc"]
+CXX = [SOURCES / "types_cxx.cc", SOURCES / "types_cxx_other.cc"]
 VARIANTS = {
     "gcc-5": (C, "gcc", "-gdwarf-5", "-O0"),
     "gcc-4": (C, "gcc", "-gdwarf-4", "-O2"),
@@ -72,6 +72,13 @@ def test_values_are_gdbs(run: Run) -> None:
         assert value.address == address, name
         assert (value.type.size or 0) == size or value.type.bounds == (None,), name
         assert typedump.value(value) == expected, name
+
+
+def test_a_declaration_in_a_namespace_is_its_own_definition(run: Run) -> None:
+    if run.kind == "c":
+        pytest.skip("C has no namespaces")
+    assert int(run.types.variable("pending", run.core)["right"]) == 5
+    assert run.types.variable("known", run.core).has("wrong")
 
 
 @pytest.mark.timeout(60)

@@ -24,7 +24,7 @@ VARIANTS = {
     "gcc-5": (C, "gcc", "-gdwarf-5"),
     "gcc-4-units": (C, "gcc", "-gdwarf-4", "-fdebug-types-section"),
     "clang-5": (C, "clang", "-gdwarf-5"),
-    "g++-5": ([SOURCES / "types_cxx.cc"], "g++", "-gdwarf-5"),
+    "g++-5": ([SOURCES / "types_cxx.cc", SOURCES / "types_cxx_other.cc"], "g++", "-gdwarf-5"),
 }
 SEED = 20263
 NAMES = (

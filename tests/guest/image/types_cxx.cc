@@ -23,6 +23,11 @@ template <typename T> struct box { T value; box<T> *next; };
 }
 struct virtually : virtual second { int v; };
 
+// Two of a name; this unit only declares the one that the pointer is of.
+struct later { int wrong; };
+namespace sched { struct later; later *make(); }
+sched::later *pending;
+later known;
 namespace { int hidden = 4; }
 namespace sched { sched::thread main_thread(thread::current); box<sched::box<int>> boxed = {{5, nullptr}, nullptr}; }
 sched::thread::attr spare = {{'s'}, {2}};
@@ -33,6 +38,7 @@ int main()
 {
 	sched::thread::current = &sched::main_thread;
 	object.v = hidden;
+	pending = sched::make();
 	checkpoint();
 	return 0;
 }

@@ -74,6 +74,7 @@ struct flexible flexible = {2, {10, 20}};
 static volatile int shared = 11;	/* also static elsewhere */
 int only_here __attribute__((used)) = 42;
 __thread int of_thread = 5;
+int doubled = 1;		/* the other unit's is its own */
 extern int elsewhere[];
 struct opaque *handle;
 struct renamed renamed_here = {1};

@@ -25,6 +25,7 @@ LIST_HEAD(list_head, item);
 
 int elsewhere[4] = {100, 200, 300, 400};
 static volatile int shared = 22;
+static volatile int doubled = 2;
 struct tailq_head tailq;
 struct stailq_head stailq;
 struct slist_head slist;
@@ -40,6 +41,7 @@ static struct opaque opaque = {1234, &opaque};
 struct opaque *make_opaque(void)
 {
 	shared += 0;
+	doubled += 0;
 	return &opaque;
 }
 
