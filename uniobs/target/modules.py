@@ -53,9 +53,8 @@ def fitting(guest: "Guest") -> "Module | None":
     code = kernel_code(guest)
     for row in store.known():
         try:
-            bias = bias_of(guest) if code is None else slid_by(code, row.samples)
-            if bias is None:
-                continue
+            slid = None if code is None else slid_by(code, row.samples)
+            bias = bias_of(guest) if slid is None else slid
             if any(guest.space.read(at + bias, len(data)) != data for at, data in row.samples):
                 continue
             module = store.recall(row.identity, bias)

@@ -24,6 +24,7 @@ STATES: Final = {
     "ESTABLISHED": "ESTAB", "FIN_WAIT_1": "FIN-WAIT-1", "FIN_WAIT_2": "FIN-WAIT-2",
     "CLOSE_WAIT": "CLOSE-WAIT", "CLOSING": "CLOSING", "LAST_ACK": "LAST-ACK", "TIME_WAIT": "TIME-WAIT",
 }  # fmt: skip
+WINDOW_SCALED: Final = 0x100  # TF_WND_SCALE
 IPV6: Final = 6  # enum lwip_ip_addr_type
 IPV4: Final = 0
 ANY: Final = 46
@@ -96,10 +97,12 @@ class Lwip:
 
     def _unread(self, pcb: "Value", state: str | None) -> int | None:
         """Received and not yet read: by so much the window is smaller than the whole."""
-        left = _number(pcb, "rcv_wnd")
-        if left is None or self._window is None or state not in ("ESTAB", "CLOSE-WAIT"):
+        left, whole = _number(pcb, "rcv_wnd"), self._window
+        if left is None or whole is None or state not in ("ESTAB", "CLOSE-WAIT"):
             return None
-        return self._window - left if left <= self._window else None
+        if not (_number(pcb, "flags") or 0) & WINDOW_SCALED:
+            whole = min(whole, 0xFFFF)  # TCP_WND_MAX of lwip/tcp.h
+        return whole - left if left <= whole else None
 
     def _udp(self, pcb: "Value") -> Socket:
         return Socket(

@@ -75,7 +75,7 @@ class NanosWalker:
 
     def _thread(self, t: Found, look: Look, users: tuple[Found, ...], sockets: frozenset[int]) -> Thread:
         cpu = _cpu_of(t, look.cpus)
-        blocked = cpu is None and t.call is not None and t.call.blocked
+        blocked = cpu is None and t.call is not None
         state: ThreadState = "running" if cpu is not None else "blocked" if blocked else "ready"
         wait: Wait | None = None
         if blocked:

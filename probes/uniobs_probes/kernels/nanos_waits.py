@@ -70,10 +70,12 @@ class Waits:
         self, t: Found, others: tuple[Found, ...], sockets: frozenset[int], until: int | None,
         program: Program, space: Any,
     ) -> Wait | None:  # fmt: skip
-        """What a blocked thread waits for. ``sockets``: descriptors that are; ``until``: ns since boot."""
+        """What a thread in a system call waits for. ``sockets``: descriptors that are; ``until``: ns since boot."""
         if t.call is None or not t.frame:
             return None
         name = self.call_name(t.call.number, space)
+        if not t.call.blocked:
+            return Wait("other", name=name)
         first = t.frame[RDI]
         if name == "futex":
             return self._futex(t, others, until, program, space)

@@ -13,28 +13,31 @@ def rule(target: Any) -> list[Verdict]:
     live = live_header(target)
     if live is None:
         return _without_region(target)
-    if live.state != _abi.STATE_EXITED:
-        return []
-    code = live.exit_code
-    return [
-        Verdict(
-            name="exited",
-            headline=f"exited with {code}",
-            severity=4 if code else 6,
-            lines=(f"it ended by itself with exit code {code}",),
-            title=f"has EXITED with {code}",
-        )
-    ]
+    return [_with(live.exit_code)] if live.state == _abi.STATE_EXITED else []
+
+
+def _with(code: int) -> Verdict:
+    return Verdict(
+        name="exited",
+        headline=f"exited with {code}",
+        severity=4 if code else 6,
+        lines=(f"it ended by itself with exit code {code}",),
+        title=f"has EXITED with {code}",
+    )
 
 
 def _without_region(target: Any) -> list[Verdict]:
-    """By what its image's walker sees: the code that ends it, but not with what."""
-    vitals = None
+    """By what its image's walker sees: the code that ends it, and with what where the kernel keeps that."""
+    vitals, code = None, None
     with suppress(NotOffered):
-        look = getattr(target.walker("threads"), "vitals", None)
+        walker = target.walker("threads")
+        look, ask = (getattr(walker, name, None) for name in ("vitals", "exit_code"))
         vitals = look() if look is not None else None
-    if vitals is None or vitals.ended != "exited":
+        code = ask() if ask is not None else None
+    if vitals is None or not (vitals.ended or "").startswith("exited"):
         return []
+    if code is not None:
+        return [_with(code)]
     return [
         Verdict(
             name="exited",

@@ -22,7 +22,8 @@ def rule(target: Any) -> list[Verdict]:
     if all(t.idle or t.state not in ("running", "ready") for t in first):
         return []  # nobody wants the CPU: no need to watch
     if by_looks(target):
-        return [] if target.status().state == "hung" else by_samples(target)  # hung: that rule asks
+        # of a hung guest that rule tells
+        return [] if target.status().state in ("hung", "dead") else by_samples(target)
     before = {t.tid: t for t in first}
     begun = time.monotonic_ns()
     time.sleep(WATCH_S)
