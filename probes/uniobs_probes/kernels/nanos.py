@@ -150,15 +150,18 @@ class NanosWalker:
 
     def vitals(self) -> Vitals:
         look = self._look()
-        seen = [cpu.seen for cpu in look.cpus if cpu.seen is not None]
-        now = max(seen, default=None)
+        now = look.now
         end = nanos_end.find(self._module, self._space(), look.threads)
         idle = all(cpu.idle for cpu in look.cpus) if look.cpus else None
         return Vitals(now, now, idle, end.reason if end is not None else None)
 
     def now_ns(self) -> int | None:
-        """When a CPU last set its timer."""
-        return max((cpu.seen for cpu in self._look().cpus if cpu.seen is not None), default=None)
+        """Since boot, as of the kernel's last look at its clock."""
+        return self._look().now
+
+    def system_time(self, tid: int) -> int | None:
+        """How long a thread was in system calls, in ns: each adds to it."""
+        return next((t.system_time for t in self._look().threads if t.tid == tid), None)
 
     def panic(self) -> Panic | None:
         end = nanos_end.find(self._module, self._space(), self._look().threads)

@@ -52,6 +52,8 @@ class Found:
     call: Call | None
     frame: tuple[int, ...]
     cpu_time: int | None  # ns, without what it runs now
+    system_time: int | None  # ns of it that were in system calls
+    runs_since: int | None  # ns since boot; None when it doesn't
     clear_tid: int | None  # the word that its end clears and wakes
 
 
@@ -74,6 +76,12 @@ class Look:
     cpus: tuple[Cpu, ...]
     processes: tuple[int, ...]  # addresses
     problems: tuple[str, ...]
+
+    @property
+    def now(self) -> int | None:
+        """ns since boot: the latest thing that the kernel noted the time of."""
+        stamps = [cpu.seen for cpu in self.cpus] + [t.runs_since for t in self.threads]
+        return max((stamp for stamp in stamps if stamp is not None), default=None)
 
 
 class Threads:
@@ -115,7 +123,9 @@ class Threads:
 
     def _thread(self, item: "Value", pid: int) -> Found:
         raw = item.member("name").raw().partition(b"\0")[0].decode("utf-8", "replace")
-        time = [_ns(int(item.member(m))) for m in ("utime", "stime") if item.has(m)]
+        user, system, since = (
+            int(item.member(name)) if item.has(name) else None for name in ("utime", "stime", "start_time")
+        )
         frame = item.member("context").member("frame")
         words = len(frame) if len(frame) >= FRAME_WORDS else 0
         return Found(
@@ -125,7 +135,9 @@ class Threads:
             name=raw if raw.isprintable() and raw else None,
             call=self._syscall(item.member("syscall")),
             frame=tuple(int(frame[n]) for n in range(words)),
-            cpu_time=sum(time) if len(time) == 2 else None,
+            cpu_time=_ns(user + system) if user is not None and system is not None else None,
+            system_time=_ns(system) if system is not None else None,
+            runs_since=_ns(since) if since else None,
             clear_tid=int(item.member("clear_tid")) or None if item.has("clear_tid") else None,
         )
 

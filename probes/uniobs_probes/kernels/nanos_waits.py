@@ -70,7 +70,7 @@ class Waits:
         self, t: Found, others: tuple[Found, ...], sockets: frozenset[int], until: int | None,
         program: Program, space: Any,
     ) -> Wait | None:  # fmt: skip
-        """What a thread in a system call waits for. ``sockets``: descriptors that are; ``until``: ns since boot."""
+        """What a thread in a system call waits for. ``sockets``: descriptors that are; ``until``: in ns."""
         if t.call is None or not t.frame:
             return None
         name = self.call_name(t.call.number, space)

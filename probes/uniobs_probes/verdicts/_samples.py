@@ -20,7 +20,9 @@ class Stay(NamedTuple):
 
 def by_looks(target: Any) -> bool:
     """Whether looks at its vCPUs are what tells: its threads' CPU time isn't counted while they run."""
-    return target.live and getattr(target.walker("threads"), "vitals", None) is not None
+    walker = target.walker("threads")
+    counts = getattr(walker, "counts_cpu_time", False)
+    return target.live and getattr(walker, "vitals", None) is not None and not counts
 
 
 def stays(target: Any) -> Stay | None:
