@@ -188,8 +188,8 @@ def test_spinning(scenes: Any) -> None:
     scene = scenes("spin")
     ran = uniobs("why", scene.guest.pid, expect=1)
     assert "worker-a" in ran.out and "SPINS" in ran.out and "spin_here" in ran.out, ran.describe()
-    ran = uniobs("why", scene.core, expect=(1, 4))
-    assert "worker-a" in ran.out and "spin_here" in ran.out, ran.describe()
+    ran = uniobs("why", scene.core, expect=1)
+    assert "worker-a stands in a loop of spin_here that nothing leaves" in ran.out, ran.describe()
     first = uniobs("bt", scene.core, "--json", expect=(0, 4)).rows
     (row,) = [row for row in first if row["name"] == "worker-a"]
     assert [frame["function"] for frame in row["frames"]] == ["spin_here", "worker_a"]

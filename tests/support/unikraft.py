@@ -60,7 +60,8 @@ class Real:
             connection.connect(str(self.directory / "qmp"))
             with connection.makefile("rw") as file:
                 file.readline()
-                for request in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
+                asked = {"execute": command, "arguments": arguments}
+                for request in ({"execute": "qmp_capabilities"}, asked):
                     file.write(json.dumps(request) + "\n")
                     file.flush()
                     while "return" not in (answer := json.loads(file.readline())):

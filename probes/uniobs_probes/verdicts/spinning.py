@@ -7,6 +7,7 @@ from typing import Any
 
 from uniobs.errors import NotOffered
 from uniobs.model.guest import Thread, Verdict
+from uniobs_probes.verdicts._loop import endless
 from uniobs_probes.verdicts._place import short_spot, spot, thread_name
 from uniobs_probes.verdicts._samples import by_looks, stays
 from uniobs_probes.views.top import shares
@@ -17,7 +18,7 @@ FULL = 90.0  # per cent of a CPU
 
 def rule(target: Any) -> list[Verdict]:
     if not target.live:
-        return []
+        return _by_code(target) if target.status().state == "unknown" else []
     first = target.walker("threads").threads()
     if all(t.idle or t.state not in ("running", "ready") for t in first):
         return []  # nobody wants the CPU: no need to watch
@@ -43,6 +44,21 @@ def rule(target: Any) -> list[Verdict]:
         for t in busy
         if not _calls(target, t.tid)
     ]
+
+
+def _by_code(target: Any) -> list[Verdict]:
+    """One moment: a thread on the CPU in code that can't be left."""
+    for thread in target.walker("threads").threads():
+        if not thread.current or thread.idle or thread.torn:
+            continue
+        stack = target.stack(thread)
+        if not stack.frames:
+            continue
+        pc = stack.frames[0].pc
+        for module in target.modules:
+            if module.holds(pc) and not module.differs(pc) and (name := endless(module, pc)) is not None:
+                return [_verdict(target, thread, None, f"stands in a loop of {name} that nothing leaves")]
+    return []
 
 
 def by_samples(target: Any, hung_for: float | None = None) -> list[Verdict]:
@@ -71,7 +87,7 @@ def _calls(target: Any, tid: int) -> bool:
     return False
 
 
-def _verdict(target: Any, thread: Thread, watched: float, seen: str) -> Verdict:
+def _verdict(target: Any, thread: Thread, watched: float | None, seen: str) -> Verdict:
     stack = target.stack(thread)
     frame = stack.frames[0] if stack.frames else None
     name = thread_name(thread)
