@@ -40,6 +40,7 @@ def place_kernel(guest: "Guest", module: "Module") -> bool:
     handler = next((found for name in HANDLERS if (found := module.elf.symbols.find(name)) is not None), None)
     if handler is None:
         return False
+    guest.space  # noqa: B018  notes when it isn't known
     gate = page_fault_handler(guest)
     if gate is not None:
         slide = gate - handler.address
