@@ -103,7 +103,8 @@ class Module:
     @cached_property
     def samples(self) -> tuple[tuple[int, bytes], ...]:
         """(link address, bytes) of a few functions spread over the text: they tell it from most others."""
-        functions = [start for start, size, _ in self.elf.symbols.functions() if size >= _SAMPLE]
+        named = next((rows for elf in self._elves if (rows := elf.symbols.functions())), [])
+        functions = [start for start, size, _ in named if size >= _SAMPLE]
         step = max(1, len(functions) // _SAMPLES)
         places = functions[step // 2 :: step] or [start + len(text) // 2 for start, text in self.elf.text]
         found = ((address, self.elf.read(address, _SAMPLE)) for address in places[:_SAMPLES])

@@ -20,6 +20,7 @@ BUFFER, LEFT, WRITE = "uk_trace_buffer", "uk_trace_buffer_free", "uk_trace_buffe
 BUFFER_MAX: Final = 1 << 26
 POINTS_MAX: Final = 1 << 14
 STRING: Final = 1
+SIZES: Final = frozenset((1, 2, 4, 8))
 _CONVERSION: Final = re.compile(r"%([-+ #0]*\d*(?:\.\d+)?(?:hh|h|ll|l|z|j|t)?)([a-zA-Z%])")
 
 
@@ -61,7 +62,8 @@ def points(data: bytes) -> dict[int, Point]:
             name = data[text : text + name_size].rstrip(b"\0").decode("utf-8", "replace")
             form = data[text + name_size : end].rstrip(b"\0").decode("utf-8", "replace")
             args = tuple((n, kind == STRING) for n, kind in zip(sizes, kinds, strict=True))
-            found[cookie] = Point(name, form, args)
+            if name.isprintable() and all(kind <= STRING for kind in kinds) and set(sizes) <= SIZES:
+                found[cookie] = Point(name, form, args)
         at = data.find(b"TPde", at + 4)
     return found
 
