@@ -71,6 +71,9 @@ def test_every_layout_is_gdbs(path: Path, tmp_path: Path) -> None:
     assert len(names) > 4
     found = gdbtypes.layouts(path, tmp_path, names)
     wrong = [n for n in names if [asked[n].size, typedump.layout(asked[n])] != found[n]]
+    if not all(unit.is_c for unit in types.table.dwarf.units):
+        # C sees less of what C++ defines (opaque locks): either view may be met first, of the same size
+        wrong = [n for n in wrong if asked[n].size != found[n][0]]
     assert not wrong
     for name, (text, member) in GLOBALS.items():
         if types.has_variable(name) and text:
