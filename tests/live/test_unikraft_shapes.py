@@ -196,3 +196,12 @@ def test_questions_that_it_cannot_answer(deadlocked: Shaped) -> None:
         for question in ("log", "packets", "sites", "heap", "trace"):
             with pytest.raises(NotOffered):
                 target.walker(question)
+
+
+def test_a_hundred_thousand_threads(tmp_path: Path) -> None:
+    """Bounded, and said."""
+    many = built("run", "MANY=100000")
+    with booted("run", tmp_path, image=many, memory=64) as guest:
+        ran = uniobs("ps", guest.pid, expect=4)
+        assert "threads may be missing" in ran.err and "is longer than" in ran.err, ran.describe()
+        assert ran.out.count("one of many") > 1000

@@ -70,14 +70,14 @@ class Shaped:
 
 @contextmanager
 def booted(
-    scenario: str, directory: Path, *, control: bool = True, image: Path | None = None
+    scenario: str, directory: Path, *, control: bool = True, image: Path | None = None, memory: int = 32
 ) -> Iterator[Shaped]:
     """Until it says that it runs, or how it ended; then a little, so that its threads get where they go."""
     image = image or built(scenario)
     console, qmp = directory / "console", directory / "qmp"
     monitor = ("-qmp", f"unix:{qmp},server=on,wait=off") if control else ()
     process = subprocess.Popen(
-        [QEMU, "-accel", "tcg", "-cpu", "max", "-M", "microvm", "-m", "32M", "-kernel", image,
+        [QEMU, "-accel", "tcg", "-cpu", "max", "-M", "microvm", "-m", f"{memory}M", "-kernel", image,
          "-name", f"shaped-{scenario}", "-nodefaults", "-no-user-config", "-display", "none",
          "-serial", f"file:{console}", *monitor],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, process_group=0,

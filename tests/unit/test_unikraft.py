@@ -231,7 +231,7 @@ def test_page_tables_may_be_touched_and_nothing_else(tmp_path: Path) -> None:
     """Accessed and dirty bits are the processor's, other changes another build's."""
     source = tmp_path / "t.S"
     source.write_text(
-        ".text\n.globl _start\n.type _start,@function\n_start: xor %eax,%eax\n .byte 0x0f,0x1f,0x44,0,0\n ret\n"
+        ".text\n.globl _start\n.type _start,@function\n_start: xor %eax,%eax\n ret\n"
         ".size _start, .-_start\n.globl other\n.type other,@function\nother: .byte 0x0f,0x1f,0x44,0,0\n"
         " mov $42,%eax\n ret\n.size other,.-other\n"
         '.balign 4096\n.globl pml4\npml4: .quad 0x2003\n.fill 511,8,0\n.section .note.GNU-stack,""\n'

@@ -266,6 +266,8 @@ def _without_region(guest: "Guest", gone: str, limit: float) -> Status:
         return Status("dead", vitals.ended, snapshot=not guest.live)
     if not guest.live:
         return _snapshot_without_region(vitals)
+    if limit <= 0 and vitals is not None and vitals.idle:
+        return Status("live", "idle")  # in passing: its VMM isn't asked
     held, why = _held(guest)
     if held is not None:
         return held

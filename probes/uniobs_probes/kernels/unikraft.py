@@ -4,6 +4,7 @@ Which members there are decides, never a version. A list that doesn't end, or le
 and said.
 """
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -17,6 +18,7 @@ from uniobs_probes.kernels.switched import resume
 from uniobs_probes.kernels.unikraft_threads import EXITED, RUNNABLE, Found, Look, Threads
 from uniobs_probes.kernels.unikraft_waits import Object, Waits, kind_of
 
+WAITS_S: Final = 3.0  # for finding out what threads wait for
 KINDS_MAX: Final = 1 << 16
 ROOT: Final = "x86_bpt_pml4"  # the page tables that it boots with, and keeps
 
@@ -35,6 +37,7 @@ class UnikraftWalker:
         self._tids: dict[int, int] = {}  # by address, in the order in which they were first seen
         self._kinds: dict[tuple[int, int, int | None], str | None] = {}  # what stacks said of waits
         self._now: int | None = None
+        self.problems: list[str] = []  # what isn't whole of what was told
         self._end: unikraft_end.End | None = None
         self._end_looked = False
         offers = {"threads", "locks", "panic"}
@@ -56,13 +59,16 @@ class UnikraftWalker:
     def _look(self) -> Look:
         look = self._threads.look(self._space())
         for problem in look.problems:
-            note = f"threads may be missing: {problem}"
-            if note not in self._target.notices:
-                self._target.notices.append(note)
+            self._problem(f"threads may be missing: {problem}")
         for found in look.threads:
             self._tids.setdefault(found.address, len(self._tids) + 1)
         self._now = look.switched
         return look
+
+    def _problem(self, text: str) -> None:
+        for known in (self.problems, self._target.notices):
+            if text not in known:
+                known.append(text)
 
     def now_ns(self) -> int | None:
         """When the scheduler last ran, as of the latest look at its threads; ns since boot."""
@@ -73,9 +79,15 @@ class UnikraftWalker:
     def threads(self) -> Sequence[Thread]:
         look = self._look()
         known = frozenset(t.address for t in look.threads)
-        return [self._thread(found, look, known) for found in look.threads]
+        until = time.monotonic() + WAITS_S
+        found = [self._thread(t, look, known, time.monotonic() < until) for t in look.threads]
+        if time.monotonic() >= until:
+            self._problem(
+                f"{len(found)} threads: what all of them wait for wasn't looked at, it takes too long"
+            )
+        return found
 
-    def _thread(self, t: Found, look: Look, known: frozenset[int]) -> Thread:
+    def _thread(self, t: Found, look: Look, known: frozenset[int], closely: bool) -> Thread:
         space, bits = self._space(), self._threads.bits
         cpu = look.current.index(t.address) if t.address in look.current else None
         current = cpu is not None
@@ -84,7 +96,7 @@ class UnikraftWalker:
         state = "exited" if exited else "running" if current else "ready" if runnable else "blocked"
         wait = None
         size = self._threads.stack_size(t.stack, space) if t.stack else None
-        if state == "blocked":
+        if state == "blocked" and closely:
             wait = self._wait(t, self._waits.of(t, space, known), size)
             if wait is not None and wait.kind == "sleep":
                 state = "sleeping"
@@ -138,8 +150,9 @@ class UnikraftWalker:
         known = frozenset(t.address for t in look.threads)
         found = {row.address: row for row in self._waits.globals(space, known)}
         bits = self._threads.bits[EXITED] | self._threads.bits[RUNNABLE]
+        until = time.monotonic() + WAITS_S
         for t in look.threads:
-            if t.flags & bits or t.address in look.current:
+            if t.flags & bits or t.address in look.current or time.monotonic() >= until:
                 continue
             row = self._waits.of(t, space, known)
             if row is not None and row.kind in ("mutex", "sem"):
@@ -196,7 +209,11 @@ class UnikraftWalker:
     def sockets(self) -> Sequence[Socket]:
         self._need("sockets")
         assert self._network is not None
-        return self._network.sockets(self._space(), self._target.notices)
+        notes: list[str] = []
+        found = self._network.sockets(self._space(), notes)
+        for note in notes:
+            self._problem(f"sockets may be missing: {note}")
+        return found
 
     def interfaces(self) -> Sequence[Interface]:
         self._need("interfaces")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from uniobs.image.types_value import Value
 
 SCHEDS_MAX: Final = 64
-THREADS_MAX: Final = 1 << 16
+THREADS_MAX: Final = 1 << 14
 NAME_MAX: Final = 128
 CPUS_MAX: Final = 256
 RUNNABLE, EXITED = "UK_THREADF_RUNNABLE", "UK_THREADF_EXITED"

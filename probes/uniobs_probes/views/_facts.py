@@ -81,6 +81,8 @@ def overflow_notes(target: Any, *tables: str) -> list[str]:
     """A note for each of the guest's tables that was too small for everything it had to hold."""
     live = live_header(target)
     if live is None:
+        with suppress(NotOffered):
+            return list(getattr(target.walker("threads"), "problems", ()))
         return []
     notes = []
     for table in tables:

@@ -19,6 +19,9 @@ struct schedcoop coop;
 struct uk_sched *uk_sched_head;
 struct uk_thread *__uk_sched_thread_current[CPUS];
 struct uk_thread init_thread, threads[3];
+#ifdef MANY
+static struct uk_thread many[MANY];
+#endif
 volatile unsigned long ticks, spin_count;
 volatile int answer = 41;
 
@@ -275,6 +278,13 @@ void ukplat_entry(void)
 	create(&threads[0], 1, "worker-a", worker_a);
 	create(&threads[1], 2, "worker-b", worker_b);
 	create(&threads[2], 3, "ticker", ticker);
+#ifdef MANY
+	for (unsigned int i = 0; i < MANY; i++) {
+		many[i].ctx = threads[0].ctx;
+		many[i].name = "one of many";
+		append(&s->thread_list, &many[i]);
+	}
+#endif
 	put("it runs\n");
 	if (is("exit"))
 		ukplat_terminate(0);
