@@ -14,7 +14,9 @@ from uniobs.memory.paging import PageTables
 from uniobs.model.guest import Counter, Heap, Interface, Lock, Panic, Registers, Socket, Thread, Vitals, Wait
 from uniobs_probes.kernels import lwip, unikraft_end, unikraft_heap, unikraft_trace
 from uniobs_probes.kernels.calls import functions, inlined
+from uniobs_probes.kernels.stub_rows import endpoint
 from uniobs_probes.kernels.switched import resume
+from uniobs_probes.kernels.unikraft_files import pollers
 from uniobs_probes.kernels.unikraft_threads import EXITED, RUNNABLE, Found, Look, Threads
 from uniobs_probes.kernels.unikraft_waits import Object, Waits, kind_of
 
@@ -36,6 +38,7 @@ class UnikraftWalker:
         self._network = lwip.Lwip.of(module)
         self._tids: dict[int, int] = {}  # by address, in the order in which they were first seen
         self._kinds: dict[tuple[int, int, int | None], str | None] = {}  # what stacks said of waits
+        self._pollers: dict[int, Socket] | None = None  # as of the latest look
         self._now: int | None = None
         self.problems: list[str] = []  # what isn't whole of what was told
         self._end: unikraft_end.End | None = None
@@ -62,7 +65,7 @@ class UnikraftWalker:
             self._problem(f"threads may be missing: {problem}")
         for found in look.threads:
             self._tids.setdefault(found.address, len(self._tids) + 1)
-        self._now = look.switched
+        self._now, self._pollers = look.switched, None
         return look
 
     def _problem(self, text: str) -> None:
@@ -120,6 +123,10 @@ class UnikraftWalker:
         if on is not None and on.kind == "mutex":
             owner = self._tids.get(on.owner) if on.owner else None
             return Wait("mutex", on.address, on.name, owner, until_ns=until)
+        polled = self._polled(t) if on is None else None
+        if polled is not None:
+            name = endpoint(polled, polled.state == "LISTEN")
+            return Wait("accept" if polled.state == "LISTEN" else "recv", name=name, until_ns=until)
         if on is None and until is not None:
             return Wait("sleep", until_ns=until)
         kind = self._kind(t, size) or ("sem" if on is not None and on.kind == "sem" else "other")
@@ -129,6 +136,17 @@ class UnikraftWalker:
             return Wait(kind, until_ns=until)  # type: ignore[arg-type]
         address = on.address if on is not None else None
         return Wait(kind, address, on.name if on is not None else None, until_ns=until)  # type: ignore[arg-type]
+
+    def _polled(self, t: Found) -> Socket | None:
+        """The socket whose poll queue a thread is in."""
+        if self._network is None:
+            return None
+        if self._pollers is None:
+            space = self._space()
+            rows = {row.id: row for row in self._network.sockets(space, [])}
+            found = pollers(self._module, space)
+            self._pollers = {thread: rows[pcb] for thread, pcb in found.items() if pcb in rows}
+        return self._pollers.get(t.address)
 
     def _kind(self, t: Found, size: int | None) -> str | None:
         key = (t.address, t.sp, t.exec_time)

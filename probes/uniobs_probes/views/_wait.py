@@ -62,6 +62,8 @@ def _timed(what: str, wait: Wait, now_ns: int | None) -> str:
 
 
 def _socket(wait: Wait, socket: Socket | None) -> str:
+    if socket is None and wait.name:
+        return f"{wait.kind} {wait.name}"
     if socket is None:
         return f"{wait.kind} fd {wait.fd}" if wait.fd is not None else wait.kind
     if wait.kind == "accept" or not socket.rport:
