@@ -121,6 +121,9 @@ class Guest:
                 return walker
         if not self._walkers:
             raise NotOffered(self._nobody(question))
+        for walker in self._walkers:
+            if (reason := getattr(walker, "why_not", {}).get(question)) is not None:
+                raise NotOffered(f"{self.name} doesn't offer {question}: {reason}")
         names = ", ".join(walker.name for walker in self._walkers)
         raise NotOffered(f"{self.name} doesn't offer {question} ({names})")
 

@@ -7,7 +7,7 @@ and said.
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from uniobs.errors import BadFormat, NotOffered, UniobsError, UnknownMemory
 from uniobs.memory.paging import PageTables
@@ -29,6 +29,15 @@ class UnikraftWalker:
     """model.view.Walker over a proven image with Unikraft's scheduler in it."""
 
     name = "unikraft"
+    why_not: ClassVar = {
+        "log": "Unikraft keeps no log, what it prints goes to its console only",
+        "packets": "Unikraft keeps no packets",
+        "sites": "Unikraft doesn't count allocations by call site",
+        "trace": "this Unikraft was built without trace points",
+        "sockets": "this Unikraft was built without lwIP",
+        "interfaces": "this Unikraft was built without lwIP",
+        "counters": "this Unikraft was built without lwIP's statistics",
+    }
 
     def __init__(self, target: Any, module: Any) -> None:
         self._target = target
@@ -55,7 +64,7 @@ class UnikraftWalker:
 
     def _need(self, question: str) -> None:
         if question not in self.answers:
-            raise NotOffered(f"{self._module.name}: this Unikraft was built without {question}")
+            raise NotOffered(f"{self._module.name}: {self.why_not.get(question, question)}")
 
     # --- threads and locks ----------------------------------------------------------------------------
 
@@ -252,13 +261,13 @@ class UnikraftWalker:
         return unikraft_trace.TraceBuffer(self._module, self._space)
 
     def sites(self) -> Sequence[Any]:
-        raise NotOffered("Unikraft doesn't count allocations by call site")
+        raise NotOffered(self.why_not["sites"])
 
     def log(self) -> Any:
-        raise NotOffered("Unikraft keeps no log: what it prints goes to its console only")
+        raise NotOffered(self.why_not["log"])
 
     def packets(self) -> Any:
-        raise NotOffered("Unikraft keeps no packets")
+        raise NotOffered(self.why_not["packets"])
 
 
 def probe(target: Any) -> UnikraftWalker | None:

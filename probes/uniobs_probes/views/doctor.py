@@ -115,6 +115,10 @@ def _region(target: Any) -> dict[str, Any]:
     except UniobsError as error:
         return _row("stub", False, str(error), costs)
     if region is None:
+        with suppress(UniobsError):
+            kind = target.walker("threads").name
+            return _row("stub", None, f"no region; its image tells: {kind}", costs)
+    if region is None:
         return _row("stub", False, "no region in its memory", costs)
     what = (
         f"{region.kernel or 'a guest'} with a region of {region.header.size >> 10} KiB at {region.address:#x}"
