@@ -88,6 +88,8 @@ def _unwind(guest: "Guest", thread: Thread) -> Stack:
     frames, note = unwind(modules, space, start.registers, stack=bounds)
     if not modules:
         note = "; ".join(filter(None, ("no image is known: give one with --image", note)))
+    elif frames and all(frame.module is None for frame in frames):
+        note = f"no known image has code at {frames[0].pc:#x}: name the program's ELF with --image too"
     notes = [text for text in (start.note, note) if text]
     return Stack(thread.tid, frames, note="; ".join(notes) or None)
 

@@ -78,7 +78,14 @@ def by_samples(target: Any, hung_for: float | None = None) -> list[Verdict]:
 
 
 def _calls(target: Any, tid: int) -> bool:
-    """Whether the thread made a traced call while it was watched: then it works, it doesn't spin."""
+    """Whether the thread made a call while it was watched, by its trace or by its time in system calls: then
+    it works, it doesn't spin."""
+    spent = getattr(target.walker("threads"), "system_time", None)
+    if spent is not None:
+        before = spent(tid)
+        time.sleep(WATCH_S / 2)
+        target.refresh()
+        return bool(before != spent(tid))
     with suppress(NotOffered):
         follow = target.walker("trace").trace()
         follow.poll()
