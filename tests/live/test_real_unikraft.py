@@ -254,3 +254,44 @@ def test_every_build(variant: str, tmp_path: Path) -> None:
         ran = uniobs("why", guest.pid, expect=1)
         assert re.search(r"worker-a +holds lock_a +waits for lock_b +at main\.c:\d+", ran.out), ran.describe()
         assert re.search(r"worker-b +holds lock_b +waits for lock_a +at main\.c:\d+", ran.out), ran.describe()
+
+
+def test_heap(scenes: Any) -> None:
+    """Of 64 MiB; what a connection takes is given back."""
+    guest = scenes("run").guest
+    heap = uniobs("core", guest.pid, "--json", expect=(0, 1, 4)).json["tables"]["heap"]
+    assert 32 << 20 < heap["total"] < 64 << 20
+    assert 0 < heap["used"] < heap["total"] and 0 < heap["largest_free"] <= heap["total"] - heap["used"]
+
+
+@pytest.mark.skipif("trace" not in images(), reason="needs an image with trace points")
+def test_trace_points(tmp_path: Path) -> None:
+    """Its server's calls, in order, with what they were given."""
+    with booted(images()["trace"], "run", tmp_path) as guest:
+        guest.ask()
+        ran = uniobs("strace", "--last", guest.pid)
+        names = re.findall(r"^ *\d+\.\d+ (\w+)\(", ran.out, re.MULTILINE)
+        wanted = [
+            "posix_socket_bind",
+            "posix_socket_listen",
+            "posix_socket_accept",
+            "posix_socket_accept_ret",
+        ]
+        assert [name for name in names if name in wanted][:4] == wanted, ran.describe()
+        assert "posix_socket_listen(3 8)" in ran.out
+        times = [float(text) for text in re.findall(r"^ *(\d+\.\d+) ", ran.out, re.MULTILINE)]
+        assert times == sorted(times)
+
+
+@pytest.mark.parametrize(
+    "variant", [name for name in images() if name in ("vmem", "nofp", "v016")] or ["none"]
+)
+def test_crash_of_every_build(variant: str, tmp_path: Path) -> None:
+    with booted(images()[variant], "crash", tmp_path) as guest:
+        settle(guest)
+        said = re.search(r"RIP: ([0-9a-f]{16})", guest.console)
+        assert said is not None
+        first = uniobs("bt", guest.pid, "--json", expect=(0, 4)).rows[0]
+        assert first["crashed"] and first["frames"][0]["pc"] == int(said[1], 16)
+        assert [frame["function"] for frame in first["frames"]] == ["deref", "crash_here", "worker_a"]
+        assert "page fault in deref" in uniobs("why", guest.pid, expect=1).out

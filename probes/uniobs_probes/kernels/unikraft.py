@@ -20,6 +20,7 @@ from uniobs_probes.kernels.unikraft_files import pollers
 from uniobs_probes.kernels.unikraft_threads import EXITED, RUNNABLE, Found, Look, Threads
 from uniobs_probes.kernels.unikraft_waits import Object, Waits, kind_of
 
+TRIES: Final = 3
 WAITS_S: Final = 3.0  # for finding out what threads wait for
 KINDS_MAX: Final = 1 << 16
 ROOT: Final = "x86_bpt_pml4"  # the page tables that it boots with, and keeps
@@ -70,6 +71,10 @@ class UnikraftWalker:
 
     def _look(self) -> Look:
         look = self._threads.look(self._space())
+        for _ in range(TRIES if self._target.live else 0):
+            if not look.problems:
+                break
+            look = self._threads.look(self._space())  # a list that was being changed is whole again soon
         for problem in look.problems:
             self._problem(f"threads may be missing: {problem}")
         for found in look.threads:
@@ -236,8 +241,11 @@ class UnikraftWalker:
     def sockets(self) -> Sequence[Socket]:
         self._need("sockets")
         assert self._network is not None
-        notes: list[str] = []
-        found = self._network.sockets(self._space(), notes)
+        for _ in range(TRIES):
+            notes: list[str] = []
+            found = self._network.sockets(self._space(), notes)
+            if not notes or not self._target.live:
+                break
         for note in notes:
             self._problem(f"sockets may be missing: {note}")
         return found
