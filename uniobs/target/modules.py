@@ -51,9 +51,10 @@ def fitting(guest: "Guest") -> "Module | None":
     from uniobs.image import store
 
     code = kernel_code(guest)
-    for row in store.known():
+    rows = [(row, None if code is None else slid_by(code, row.samples)) for row in store.known()]
+    rows.sort(key=lambda found: found[1] is None)  # the kernel before the programs on it
+    for row, slid in rows:
         try:
-            slid = None if code is None else slid_by(code, row.samples)
             bias = bias_of(guest) if slid is None else slid
             if any(guest.space.read(at + bias, len(data)) != data for at, data in row.samples):
                 continue

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 PAGE: Final = 4096
 USER_END: Final = 1 << 47
 PAGES_MAX: Final = 1 << 15  # pages of code that are compared
+ENOUGH: Final = 16  # bytes in a page that tell it from others
 
 
 def place_program(guest: "Guest", module: "Module") -> bool:
@@ -29,10 +30,12 @@ def place_program(guest: "Guest", module: "Module") -> bool:
     if not pages:
         return False
     mine = _text_pages(module)
+    spans = {(at, len(text)) for at, text in mine}
     votes: Counter[int] = Counter()
     for address, data in pages.items():
-        for link in mine.get(data, ()):
-            votes[address - link] += 1
+        for at, size in spans:
+            for link in mine.get((at, data[at : at + size]), ()):
+                votes[address - link] += 1
     if module.elf.type == 2 or votes[0]:  # ET_EXEC: linked to where it runs
         votes = Counter({0: votes[0]} if votes[0] else {})
     if votes:
@@ -69,14 +72,15 @@ def _user_code(space: PageTables) -> tuple[dict[int, bytes], bool]:
     return found, True
 
 
-def _text_pages(module: "Module") -> dict[bytes, list[int]]:
-    """Bytes -> link addresses of each whole page of the image's text."""
-    found: dict[bytes, list[int]] = {}
+def _text_pages(module: "Module") -> dict[tuple[int, bytes], list[int]]:
+    """(offset in a page, bytes there) -> link addresses of the page, for each page of the image's text."""
+    found: dict[tuple[int, bytes], list[int]] = {}
     for low, high in module.elf.code_ranges:
-        for address in range(-(-low // PAGE) * PAGE, high - PAGE + 1, PAGE):
-            data = module.elf.read(address, PAGE)
-            if len(data) == PAGE and data.strip(data[:1]):  # not all of one byte
-                found.setdefault(data, []).append(address)
+        for page in range(low & -PAGE, high, PAGE):
+            start, end = max(page, low), min(page + PAGE, high)
+            data = module.elf.read(start, end - start)
+            if len(data) == end - start >= ENOUGH and data.strip(data[:1]):  # not all of one byte
+                found.setdefault((start - page, data), []).append(page)
     return found
 
 

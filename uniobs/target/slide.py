@@ -198,23 +198,24 @@ def _biases(memory: "Memory", module: "Module", shift: int) -> Iterator[int]:
 
 
 def _relocations(module: "Module") -> list[tuple[int, int]]:
-    """(link address, addend) of relative relocations in what isn't written to."""
+    """(link address, addend) of relative relocations; those in what isn't written to come first."""
     import struct
 
     elf = module.elf
-    fixed = [s for s in elf.segments if s.type == 1 and not s.flags & 2]
-    found: list[tuple[int, int]] = []
+    loads = [s for s in elf.segments if s.type == 1]
+    fixed: list[tuple[int, int]] = []
+    other: list[tuple[int, int]] = []
     for section in elf.sections:
         if section.type != SHT_RELA or not section.flags & 2 or section.entry_size != 24:
             continue
         rows = elf.content(section)
         for where, info, addend in struct.iter_unpack("<QQq", rows[: len(rows) // 24 * 24]):
-            inside = any(s.vaddr <= where and where + 8 <= s.vaddr + s.filesz for s in fixed)
-            if info & 0xFFFFFFFF == R_RELATIVE and inside:
-                found.append((where, addend))
-                if len(found) >= RELOCATIONS_MAX:
-                    return found
-    return found
+            inside = next((s for s in loads if s.vaddr <= where and where + 8 <= s.vaddr + s.filesz), None)
+            if info & 0xFFFFFFFF == R_RELATIVE and inside is not None:
+                (other if inside.flags & 2 else fixed).append((where, addend))
+            if len(fixed) >= RELOCATIONS_MAX:
+                return fixed
+    return (fixed + other)[:RELOCATIONS_MAX]
 
 
 def _root(memory: "Memory", virtual: int, physical: int) -> int | None:
