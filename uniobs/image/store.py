@@ -39,7 +39,6 @@ def _entry(identity: str) -> Path | None:
 def remember(module: "Module") -> bool:
     """Keep where the image lies. False when the cache can't be written: nothing depends on it."""
     import json
-    import tempfile
 
     row: dict[str, Any] = {"path": str(module.path.resolve()), "debug": None}
     if module.debug is not None:
@@ -53,6 +52,8 @@ def remember(module: "Module") -> bool:
         try:
             if entry.is_file() and entry.read_text("utf-8", "replace") == text:
                 continue
+            import tempfile  # costs more than the rest: only when there is something to write
+
             entry.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with tempfile.NamedTemporaryFile("w", dir=entry.parent, delete=False, encoding="utf-8") as file:
                 try:

@@ -3,8 +3,8 @@
 Rows come from the stack's own lists; what its build left out (IPv6, backlogs, statistics) is unknown.
 """
 
+import socket
 from collections.abc import Iterator, Sequence
-from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any, Final
 
 from uniobs.errors import NotOffered, UniobsError, UnknownMemory
@@ -191,7 +191,7 @@ def _address(row: "Value", member: str) -> str | None:
         if found is None:
             return "::" if value.has("type") and _number(value, "type") == ANY else None
         version, raw = found
-        return str(IPv4Address(raw)) if version == 4 else str(IPv6Address(raw))
+        return socket.inet_ntop(socket.AF_INET if version == 4 else socket.AF_INET6, raw)
     except (UnknownMemory, NotOffered, ValueError):
         return None
 
