@@ -355,3 +355,15 @@ def test_damage_at_random(seed: int) -> None:
         old = int.from_bytes(machine.ram.read(at, 8), "little")
         machine.ram.word(at, chance.choice((0, (1 << 64) - 1, old ^ 1 << chance.randrange(64), old + 8)))
     everything(both(machine))
+
+
+def test_a_kernel_that_gives_up() -> None:
+    """Its own exit code, and no thread of the program that asked for an end."""
+    machine = Machine()
+    machine.put("shutting_down", "", 2, 4)
+    at = machine.at("klog", "dump.header")
+    machine.ram.data[at : at + 4] = b"KLOG"
+    machine.put("klog", "dump.exit_code", 127, 4)
+    guest = both(machine)
+    assert guest.walker("panic").panic().kind == "abort"
+    assert "the kernel itself gave up" in " ".join(named(guest, "abort").lines)

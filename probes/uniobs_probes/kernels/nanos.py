@@ -31,6 +31,7 @@ from uniobs_probes.kernels.nanos_waits import Waits
 CLOCK: Final = "__vdso_vdso_dat"  # struct vdso_dat_struct: what clocks are made from
 REALTIME: Final = ("CLOCK_ID_REALTIME", "CLOCK_ID_REALTIME_COARSE")
 RSP: Final = 7
+EXITS: Final = ("exit_group", "exit")
 KERNEL_PID: Final = 1  # its one thread never runs: it stands for the kernel where a thread is asked for
 
 
@@ -151,7 +152,7 @@ class NanosWalker:
     def vitals(self) -> Vitals:
         look = self._look()
         now = look.now
-        end = nanos_end.find(self._module, self._space(), look.threads)
+        end = self._end(look)
         idle = all(cpu.idle for cpu in look.cpus) if look.cpus else None
         return Vitals(now, now, idle, end.reason if end is not None else None)
 
@@ -164,12 +165,18 @@ class NanosWalker:
         return next((t.system_time for t in self._look().threads if t.tid == tid), None)
 
     def panic(self) -> Panic | None:
-        end = nanos_end.find(self._module, self._space(), self._look().threads)
+        end = self._end(self._look())
         return end.panic if end is not None else None
 
     def exit_code(self) -> int | None:
-        end = nanos_end.find(self._module, self._space(), self._look().threads)
+        end = self._end(self._look())
         return end.code if end is not None else None
+
+    def _end(self, look: Look) -> nanos_end.End | None:
+        space = self._space()
+        calls = {t.call.number for t in look.threads if t.call is not None}
+        exits = any(self._waits.call_name(number, space) in EXITS for number in calls)
+        return nanos_end.find(self._module, space, look.threads, exits)
 
     # --- the rest -------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ ONGOING: Final = 2  # SHUTDOWN_ONGOING
 SAVED: Final = b"KLOG"  # klog.dump.header once it was saved
 PAGE_FAULT: Final = 14
 FAULTS: Final = 32
+HALTS: Final = {0x7E: "had a fault", 0x7F: "gave up"}  # VM_EXIT_FAULT, VM_EXIT_HALT of src/runtime/runtime.h
 USER: Final = 3  # privilege level in a code selector; Nanos clears its lowest bit in a system call's frame
 _SIGNAL: Final = re.compile(
     r"^\*\*\* signal (\d{1,3}) received by tid (\d{1,9}), errno -?\d{1,9}, code (-?\d{1,9})$", re.MULTILINE
@@ -39,14 +40,17 @@ class End:
         return f"exited with {self.code}" if self.code is not None else "exited"
 
 
-def find(module: Any, space: Any, threads: tuple[Found, ...]) -> End | None:
-    """None while it runs."""
+def find(module: Any, space: Any, threads: tuple[Found, ...], exits: bool = True) -> End | None:
+    """None while it runs. ``exits``: a thread of the program is in the system call that ends it."""
     try:
         if not int(module.types.variable("shutting_down", space)) & ONGOING:
             return None
     except UniobsError:
         return None
-    return End(_code(module, space), _panic(module, space, threads))
+    code, panic = _code(module, space), _panic(module, space, threads)
+    if panic is None and code in HALTS and not exits:
+        panic = Panic("abort", message=f"the kernel itself {HALTS[code]}; its log says why")
+    return End(code, panic)
 
 
 def _code(module: Any, space: Any) -> int | None:

@@ -31,7 +31,8 @@ def _verdict(target: Any, panic: Panic) -> Verdict:
     thread = crashed_thread(target, panic)
     stack = target.stack(thread) if thread is not None else Stack(0, error="no thread is named")
     frame = died_at(stack, panic.kind)
-    lines = [f"thread    {thread_name(thread, panic.tid)}" + (f" (tid {panic.tid})" if panic.tid else "")]
+    name = thread_name(thread, panic.tid)
+    lines = [f"thread    {name}" + (f" (tid {panic.tid})" if thread is not None and thread.name else "")]
     lines.append(f"cause     {fault.cause(panic)}")
     if panic.message and panic.kind != "exception":  # an exception's message says the cause again
         lines.append(f"said      {panic.message}")

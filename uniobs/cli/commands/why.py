@@ -140,7 +140,12 @@ def _image(target: Any, unknown: list[str]) -> str:
         unknown.append("lines and functions (no image of it is known: --image FILE)")
         return "no image"
     module = modules[0]
-    return f"image {image_name(module)}, {proof_text(module)}"
+    others = [other for other in modules[1:] if target.kind != "process" and not target.origin.identity]
+    if not others:
+        return f"image {image_name(module)}, {proof_text(module)}"
+    proofs = {proof_text(other) for other in (module, *others)}
+    names = ", ".join(image_name(other) for other in (module, *others))
+    return f"images {names}, {proofs.pop()}" if len(proofs) == 1 else f"images {names}, not all proven alike"
 
 
 def _threads(out: Output, target: Any, told: set[int], found: bool) -> None:
