@@ -1,6 +1,6 @@
 """Guest: the one implementation of Target, over any memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from uniobs.errors import BadFormat, NotOffered, UnknownMemory
@@ -40,7 +40,8 @@ class Guest:
         self._modules: Sequence[Module] | None = None
         self.libraries: Sequence[Module] | None = None  # of a live hosted guest, when they were asked for
         self._registers: Sequence[Registers] | None = None
-        self._walkers: list[Walker] | None = None
+        self._walkers: list[Walker] = []
+        self._untried: list[str] | None = None  # walkers that weren't asked yet whether the guest is theirs
 
     # --- the region -----------------------------------------------------------------------------------
 
@@ -113,10 +114,7 @@ class Guest:
     # --- questions ------------------------------------------------------------------------------------
 
     def walker(self, question: str) -> Walker:
-        if self._walkers is None:
-            found = [factory(self) for _, factory in registry.load_all(registry.WALKERS)]
-            self._walkers = [walker for walker in found if walker is not None]
-        for walker in self._walkers:
+        for walker in self._tried():
             if question in walker.answers:
                 return walker
         if not self._walkers:
@@ -126,6 +124,18 @@ class Guest:
                 raise NotOffered(f"{self.name} doesn't offer {question}: {reason}")
         names = ", ".join(walker.name for walker in self._walkers)
         raise NotOffered(f"{self.name} doesn't offer {question} ({names})")
+
+    def _tried(self) -> Iterator[Walker]:
+        """The guest's walkers, by the names of their entry points; each is imported when its turn comes."""
+        if self._untried is None:
+            self._untried = registry.names(registry.WALKERS)
+        yield from tuple(self._walkers)
+        while self._untried:
+            walker = registry.load(registry.WALKERS, self._untried[0])(self)
+            del self._untried[0]
+            if walker is not None:
+                self._walkers.append(walker)
+                yield walker
 
     def _nobody(self, question: str) -> str:
         """Why nothing can be told: neither the guest nor an image of it describes its structures."""
@@ -162,13 +172,13 @@ class Guest:
         if self._region is None:
             if not self._walkers:  # else the image tells, and no region comes to a guest that runs
                 self._region_looked = False
-                self._walkers = None
+                self._untried = None
             return
         try:
             self._region.refresh()
         except (BadFormat, UnknownMemory):  # rebooted, or being rewritten: look again when asked
             self._region_looked = False
-            self._walkers = None
+            self._walkers, self._untried = [], None
             self._modules = None
 
     def close(self) -> None:
