@@ -28,17 +28,19 @@ def run(
     count: int | None = None,
     from_start: bool = False,
     quiet: bool = False,
+    source: Follow | None = None,
 ) -> int:
     """Print a stream. ``history``: what the ring holds, then end; ``from_start``: that, then follow.
 
-    ``count`` items end it. ``quiet`` leaves the closing lines out. 130 when interrupted, after them.
+    ``count`` items end it. ``quiet`` leaves the closing lines out. ``source``: where the items come from
+    when it isn't the guest's own ring. 130 when interrupted, after them.
     """
-    follow: Follow = getattr(target.walker(stream.question), stream.question)()
+    follow: Follow = source or getattr(target.walker(stream.question), stream.question)()
     if not history and not from_start:
         follow.seek_end()
     code, ending, enough = EXIT_OK, None, False
     try:
-        ending, enough = _loop(out, target, stream, follow, history, count)
+        ending, enough = _loop(out, target, stream, follow, history, count, guests=source is None)
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
     if not enough:
@@ -53,14 +55,22 @@ def run(
 
 
 def _loop(
-    out: Output, target: Any, stream: Stream, follow: Follow, history: bool, count: int | None
+    out: Output,
+    target: Any,
+    stream: Stream,
+    follow: Follow,
+    history: bool,
+    count: int | None,
+    *,
+    guests: bool,
 ) -> tuple[str | None, bool]:
-    """(how the guest ended or None, whether the count was reached)."""
+    """(how the guest ended or None, whether the count was reached). ``guests``: it follows the guest's
+    memory, which has to be read anew each time."""
     last_item = time.monotonic()
     while True:
-        gone = None if history and not target.live else _ended(target)
+        gone = None if not guests or (history and not target.live) else _ended(target)
         try:
-            if not history:
+            if guests and not history:
                 target.refresh()
             items = [*follow.poll(), *(follow.flush() if gone is not None or history else ())]
         except TargetGone:
@@ -75,9 +85,8 @@ def _loop(
         if history:
             return _last_words(target), False
         if time.monotonic() - last_item > QUIET_S:
-            out.notice(
-                f"no {stream.unit} for {QUIET_S:.0f} s, waiting; --last shows what was recorded before"
-            )
+            before = "; --last shows what was recorded before" if guests else ""
+            out.notice(f"no {stream.unit} for {QUIET_S:.0f} s, waiting{before}")
             last_item = time.monotonic()
         time.sleep(INTERVAL_S)
 

@@ -25,7 +25,8 @@ def chosen_interface(target: Any, wanted: str | None) -> tuple[int | None, dict[
 
 
 class PacketStream:
-    """See model.view.Stream. ``target`` None: packets of a file. ``writer`` gets the packets instead of
+    """See model.view.Stream. ``target`` None: packets of a file. ``interfaces``: names by index, where they
+    aren't the guest's to tell. ``writer`` gets the packets instead of
     lines being made; ``passes`` is the filter."""
 
     question = "packets"
@@ -36,6 +37,7 @@ class PacketStream:
         target: Any,
         *,
         interface: str | None = None,
+        interfaces: Mapping[int, str] | None = None,
         passes: Callable[[bytes, int], bool] | None = None,
         snap: int = 0,
         writer: Any = None,
@@ -46,7 +48,10 @@ class PacketStream:
         absolute: bool = False,
         number: bool = False,
     ) -> None:
-        self._index, self.names = chosen_interface(target, interface)
+        if interfaces is None:
+            self._index, self.names = chosen_interface(target, interface)
+        else:
+            self._index, self.names = None, dict(interfaces)
         self._passes = passes
         self._snap = snap
         self._writer = writer
@@ -109,7 +114,8 @@ class PacketStream:
         received = getattr(follow, "captured", self._shown)
         if self._writer is not None:
             self._writer.close(received, follow.loss.lost)
-        return closing(self._shown, received, follow.loss)
+        lines = closing(self._shown, received, follow.loss)
+        return lines if getattr(follow, "is_ring", True) else lines[:2]
 
 
 def stream(target: Any, **options: Any) -> PacketStream:

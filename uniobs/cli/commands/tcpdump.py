@@ -4,15 +4,21 @@ import argparse
 from contextlib import closing, nullcontext
 from typing import Any
 
-from uniobs.cli import args, capture, follow, session
+from uniobs.cli import args, capture, follow, session, tcpdumpvmm
 from uniobs.cli.output import Output
 from uniobs.errors import EXIT_OK, UsageError
 from uniobs.model import registry
+from uniobs.region._abi import SECTION_PACKETS
 
 DOC = """\
 A live guest is followed from now on (--last: what its packet ring holds, then the end); of a dead one
 the last packets are shown. The words after the target are a filter (pcap-filter(7)).
 -w FILE writes pcapng (pcap with a name that ends so, or --format); -w - goes to stdout.
+
+--vmm, and a guest without a packet ring: the packets come from its VMM (QEMU, over QMP), whole and timed
+by this host. A dump object is attached to its network cards (-i: to one of them) and taken off at the end,
+which changes nothing in the guest. uniobs killed with SIGKILL leaves it, and the file it writes, behind:
+the next uniobs tcpdump that uses this guest's VMM takes both away and says so.
 """
 STAMPS = ("clock", "none", "epoch", "delta", "date", "first")
 
@@ -52,6 +58,7 @@ def _parser() -> args.Parser:
     add("-U", "--packet-buffered", action="store_true", help="write each packet at once")
     add("-l", action="store_true", help="accepted: lines are written at once")
     add("-p", "--no-promiscuous-mode", action="store_true", help="accepted")
+    add("--vmm", action="store_true", help="packets from the VMM, though the guest has a packet ring")
     add("--last", action="store_true", help="what the packet ring holds, then end")
     return parser
 
@@ -67,20 +74,32 @@ def run(argv: list[str]) -> int:
         words = options.words if options.guest is None else [options.guest, *options.words]
         return _from_file(out, options, words)
     with session.opened(options, out) as (target, words):
+        if _needs_vmm(target, options):
+            return tcpdumpvmm.run(out, target, options, words)
         if options.list_interfaces:
             return _list(out, target)
         history = follow.wants_history(target, options.last)
         snap = _guest_snap(target)
         with (
-            _filter(words) as passes,
+            make_filter(words) as passes,
             capture.writer(options.write, options.format, snap, flush=options.packet_buffered) as writer,
         ):
-            stream = _stream(target, options, passes, writer)
+            stream = make_stream(target, options, passes, writer)
             _describe(out, target, stream, options, writer, snap, history)
             return follow.run(out, target, stream, history=history, count=options.count)
 
 
-def _filter(words: list[str]) -> Any:
+def _needs_vmm(target: Any, options: argparse.Namespace) -> bool:
+    """Asked for, or a running VM has no ring. No image ever tells of one: its walkers aren't asked."""
+    if options.vmm:
+        return True
+    if target.kind != "vm" or not target.live or options.last:
+        return False
+    region = target.region
+    return region is None or region.section(SECTION_PACKETS) is None
+
+
+def make_filter(words: list[str]) -> Any:
     """The compiled filter (a context), None without words."""
     if not words:
         return nullcontext(None)
@@ -89,11 +108,15 @@ def _filter(words: list[str]) -> Any:
     return closing(Filter(" ".join(words)))
 
 
-def _stream(target: Any, options: argparse.Namespace, passes: Any, writer: Any) -> Any:
+def make_stream(
+    target: Any, options: argparse.Namespace, passes: Any, writer: Any, interfaces: Any = None
+) -> Any:
+    """The stream that prints or writes; ``interfaces`` when they aren't the guest's to tell."""
     dump = "X" * options.hex_ascii or "A" * options.ascii or "x" * options.hex
     return registry.load(registry.STREAMS, "tcpdump")(
         target,
-        interface=options.interface,
+        interface=options.interface if interfaces is None else None,
+        interfaces=interfaces,
         passes=passes,
         snap=max(0, options.snapshot_length),
         writer=writer,
@@ -134,10 +157,10 @@ def _list(out: Output, target: Any) -> int:
 
 def _from_file(out: Output, options: argparse.Namespace, words: list[str]) -> int:
     with (
-        _filter(words) as passes,
+        make_filter(words) as passes,
         capture.writer(options.write, options.format, 0, flush=options.packet_buffered) as writer,
     ):
-        stream = _stream(None, options, passes, writer)
+        stream = make_stream(None, options, passes, writer)
         out.closing(f"uniobs: reading from file {options.read}, link-type EN10MB (Ethernet)")
         for packet in capture.packets(options.read):
             if out.json:
