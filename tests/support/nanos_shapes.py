@@ -101,14 +101,15 @@ class Machine:
         self.ram.word(IDT_AT + 14 * 16, gate)
         self.ram.word(IDT_AT + 14 * 16 + 8, handler >> 32)
 
-    def guest(self, *images: Path) -> Guest:
+    def guest(self, *images: Path, started_from: Path | None = None) -> Guest:
         def registers() -> Sequence[Registers]:
             if not self._has_registers:
                 raise NotOffered("registers can't be had: nobody keeps them")
             values = {"cr0": 0x80000001, "cr3": self._root, "cr4": 0x20, "idt_base": IDT, "rip": 0, "rsp": 0}
             return [Registers(values, "a test", 0)]
 
-        origin = Origin("shaped", "core", "test", self.ram, False, lambda hint: None, registers)
+        origin = Origin("shaped", "core", "test", self.ram, False, lambda hint: None, registers,
+                        image_hint=str(started_from) if started_from else None)  # fmt: skip
         return Guest(origin, [str(image) for image in images])
 
     def _table(self) -> int:

@@ -1,6 +1,7 @@
 """The Nanos walker on a guest of RAM whose structures are of our own making, whole and damaged."""
 
 import random
+import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -73,6 +74,29 @@ def test_each_image_is_proven_by_itself() -> None:
         machine.ram.data[at + module.elf.text[0][0] - low + 2] ^= 1
         with pytest.raises(ImageMismatch, match=path.name):
             both(machine).modules  # noqa: B018
+
+
+def test_started_from_a_stripped_kernel(tmp_path: Path) -> None:
+    """The boot file proves the text; what was remembered of the same text tells the rest."""
+    stripped = tmp_path / "kernel.img"
+    subprocess.run(["strip", "-g", "-o", stripped, built("kernel")], check=True)
+    machine = Machine()
+    (module,) = machine.guest(started_from=stripped).modules
+    assert (module.path, module.bias, module.dwarf) == (stripped, SLIDE, None)
+    both(Machine(0)).modules  # noqa: B018  remembered
+    guest = machine.guest(started_from=stripped)
+    assert [module.name for module in guest.modules] == [built("kernel").name, built("program").name]
+    assert set(threads(guest)) == {"server", "worker-a", "worker-b", "ticker"}
+
+
+def test_the_right_program_is_named() -> None:
+    machine = Machine()
+    both(machine).modules  # noqa: B018  remembered
+    wrong = built("program", "-DLOCK_TAKEN=lock_b")
+    with pytest.raises(
+        ImageMismatch, match=rf"{wrong.name} is not the image.*; \S*{built('program').name} is"
+    ):
+        machine.guest(built("kernel"), wrong).modules  # noqa: B018
 
 
 def test_a_gate_that_leads_elsewhere() -> None:

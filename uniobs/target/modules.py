@@ -32,7 +32,7 @@ def find_modules(guest: "Guest") -> "tuple[Module, ...]":
             place(guest, module)
             if _accept(guest, module):
                 _remember(module)
-                return (module, *_libraries(guest))
+                return (*_described(guest, module), *_libraries(guest))
         except ImageMismatch as error:
             guest.notices.append(f"{error}: name the right one with --image")
         except (BadFormat, Incomplete) as error:
@@ -41,6 +41,17 @@ def find_modules(guest: "Guest") -> "tuple[Module, ...]":
         _accept(guest, found)
         return (found, *fitting_program(guest, found))
     return _libraries(guest)
+
+
+def _described(guest: "Guest", module: "Module") -> "tuple[Module, ...]":
+    """A kernel as its guest was started from it: the remembered image of the same text where that tells more,
+    and the remembered program on it."""
+    if guest.origin.identity or module.build_id is not None or guest.region is not None:
+        return (module,)
+    if module.dwarf is None and (other := fitting(guest)) is not None and other.dwarf is not None:
+        _accept(guest, other)
+        module = other
+    return (module, *fitting_program(guest, module))
 
 
 def fitting(guest: "Guest") -> "Module | None":
@@ -82,7 +93,7 @@ def _named(guest: "Guest", path: str) -> "Module":
     except ImageMismatch as error:
         if guest.force:
             return _forced(guest, module, str(error))
-        other = fitting(guest)
+        other = _instead(guest)
         fits = f"; {other.path} is" if other is not None else ""
         raise ImageMismatch(f"{error}{fits} (--force shows answers all the same, as unproven)") from None
     if not accepted:
@@ -92,6 +103,16 @@ def _named(guest: "Guest", path: str) -> "Module":
         raise Incomplete("; ".join(filter(None, (f"{path}: {note}", guest.space_note))))
     _remember(module)
     return module
+
+
+def _instead(guest: "Guest") -> "Module | None":
+    """A remembered image that is in memory, and isn't among those that the user named."""
+    kernel = fitting(guest)
+    if kernel is None:
+        return None
+    named = {os.path.realpath(path) for path in guest.images}
+    found = (kernel, *fitting_program(guest, kernel))
+    return next((module for module in found if os.path.realpath(module.path) not in named), None)
 
 
 def _forced(guest: "Guest", module: "Module", why: str) -> "Module":
@@ -112,8 +133,10 @@ def _accept(guest: "Guest", module: "Module") -> bool:
 def _remember(module: "Module") -> None:
     from uniobs.image import store
 
-    if not str(module.path).startswith("/proc/"):
-        store.remember(module)
+    if str(module.path).startswith("/proc/"):
+        return
+    if module.dwarf is not None or store.find(module.build_id or module.text_sha) is None:
+        store.remember(module)  # a stripped file doesn't take the place of one that tells more
 
 
 def _candidates(guest: "Guest") -> "Iterable[Module]":

@@ -48,6 +48,7 @@ class NanosWalker:
         self._files = Files(module)
         self._program = Program([other for other in target.modules if other is not module])
         self._network = lwip.Lwip.of(module)
+        self._seen: Look | None = None
         offers = {"threads", "locks", "panic", "log"}
         offers |= {"sockets", "interfaces"} if self._network else set()
         offers |= {"heap"} if module.symbol("page_heap") else set()
@@ -63,7 +64,9 @@ class NanosWalker:
     # --- threads and locks ----------------------------------------------------------------------------
 
     def _look(self) -> Look:
-        look = self._threads.look(self._space())
+        if self._seen is not None and not self._target.live:
+            return self._seen
+        look = self._seen = self._threads.look(self._space())
         for problem in look.problems:
             self._note(f"threads may be missing: {problem}")
         return look

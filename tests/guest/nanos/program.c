@@ -13,9 +13,12 @@ __attribute__((noinline, used, section(".waits"))) void take_both(pthread_mutex_
 	__asm__ volatile(".rept 16; nopl 64(%%rax); .endr" ::: "memory");
 }
 
+#ifndef LOCK_TAKEN
+#define LOCK_TAKEN lock_a
+#endif
 __attribute__((used)) void _start(void)
 {
-	take_both(&lock_a);
+	take_both(&LOCK_TAKEN);
 	for (;;)
 		__asm__ volatile(".rept 16; pause; nop; .endr");
 }
