@@ -102,7 +102,9 @@ def fitting_program(guest: "Guest", kernel: "Module") -> "tuple[Module, ...]":
             if module is None or not place_program(guest, module):
                 continue
             entry = module.elf.entry + module.bias & -PAGE
-            if entry in pages and module.prove(space).proven:
+            if entry in pages and (proof := module.prove(space)).proven:
+                if proof.note:
+                    guest.notices.append(f"{module.name}: {proof.note}")
                 return (module,)
         except UniobsError:
             continue
