@@ -147,6 +147,9 @@ class Stepper:
         except UnknownMemory as error:
             raise End(f"the stack isn't held at {error.address:#x}") from error
         place.cfa = cfa
+        column = rules.return_column
+        if rules.registers.get(column, ("undefined", 0))[0] == "undefined":
+            raise End  # the outermost frame: its CFA need not be above anything
         sp = registers.get(RSP)
         if not rules.signal and sp is not None and cfa <= sp:
             raise End(f"the stack doesn't ascend: {cfa:#x} follows {sp:#x}")
@@ -157,9 +160,6 @@ class Stepper:
             value = self._restore(number, rule, cfa, old, rules)
             if value is not None:
                 found[number] = value
-        column = rules.return_column
-        if rules.registers.get(column, ("undefined", 0))[0] == "undefined":
-            raise End
         pc = found.pop(column, None)
         if pc is None:
             raise End(f"the return address at {cfa - 8:#x} isn't held")

@@ -166,8 +166,6 @@ class OsvWalker:
         found = next((t for t in self._look().threads if t.tid == thread.tid), None)
         if found is None:
             raise NotOffered("it is gone")
-        if found.status in UNSTARTED:
-            raise NotOffered("it hasn't started")
         return _registers(found)
 
     def vitals(self) -> Vitals:
@@ -242,8 +240,8 @@ def _registers(t: Found) -> Registers:
 
 
 def probe(target: Any) -> OsvWalker | None:
-    """The walker when a proven image of the target is OSv's. Images that were named and aren't those in memory
-    raise ImageMismatch."""
+    """The walker when a proven image of the target is OSv's. Images that were named and aren't those in
+    memory raise ImageMismatch."""
     try:
         if target.region is not None:
             return None

@@ -101,7 +101,9 @@ def _steps(modules: Any, module: Any, space: Any, registers: Registers) -> Itera
     pc = registers.get("rip")
     if pc is None:
         return
-    known = {n: registers.values[name] for n, name in enumerate(NAMES) if n != RIP and name in registers.values}
+    known = {
+        n: registers.values[name] for n, name in enumerate(NAMES) if n != RIP and name in registers.values
+    }
     stepper = Stepper(list(modules), space, None)
     place = Place(pc, known, "registers", not stepper.is_return(pc))
     for _ in range(DEPTH_MAX):
@@ -133,8 +135,8 @@ def _frame(module: Any, space: Any, step: Step) -> tuple[dict[str, int], int] | 
 
 
 def _touches(space: Any, values: dict[str, int], address: int) -> bool:
-    """Whether the instruction that faulted goes to ``address``: cr2 is of the last fault, which may be another
-    (a backtrace takes some)."""
+    """Whether the instruction that faulted goes to ``address``: cr2 is of the last fault, which may be
+    another (a backtrace takes some)."""
     from uniobs.image.disasm import disassemble
 
     if values["rip"] == address:

@@ -4,8 +4,10 @@ import re
 from typing import Final
 
 _NUMBER: Final = re.compile(r"\d{1,3}")
+_LOCAL: Final = tuple(f"L{digit}" for digit in range(1, 10))  # L before a part: of one source file alone
 PARTS_MAX: Final = 16
 PREFIX: Final = re.compile(r"_Z(?:N[rVKRO]*|L|)(?=\d)")
+_LAMBDA: Final = "_ZNSt17_Function_handlerIFvvEZ"  # a std::function made in the function that follows
 
 
 def plain(name: str) -> str | None:
@@ -15,6 +17,9 @@ def plain(name: str) -> str | None:
     """
     if not name.startswith("_Z"):
         return name
+    if name.startswith(_LAMBDA):
+        inside = plain("_Z" + name[len(_LAMBDA) :])
+        return f"{inside}::<lambda>" if inside is not None else None
     start = PREFIX.match(name)
     if start is None:
         return None
@@ -24,8 +29,9 @@ def plain(name: str) -> str | None:
         if at > len(name):
             return None
         parts.append(name[number.end() : at])
+        at += name[at : at + 2] in _LOCAL
         if not nested:
             break
-    if not parts or (nested and name[at : at + 1] != "E"):
+    if not parts or (nested and name[at : at + 1] not in ("E", "C")):
         return None
     return "::".join(parts)

@@ -81,7 +81,7 @@ class Threads:
         self._types.locate("sched::thread_map")
 
     def look(self, space: Any, registers: Any = ()) -> Look:
-        """``registers``: of vCPUs that stand still; they tell which thread each runs better than its status."""
+        """``registers``: of vCPUs that stand still; they tell what each runs better than a status does."""
         problems: list[str] = []
         found: dict[int, Found] = {}
         walk = cxx.hashed(self._types.variable("sched::thread_map", space), THREADS_MAX)

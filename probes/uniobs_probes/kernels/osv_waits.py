@@ -1,12 +1,12 @@
 """What OSv's blocked threads wait for.
 
-The functions on a thread's stack say what kind of wait it is. Of mutexes and condition variables the object is
-found too: a waiter's wait_record lies on its own stack (include/osv/wait_record.hh), so does a pointer to what
-it waits for, and only an object whose queue holds the record counts.
+The functions on a thread's stack say what kind of wait it is. Of mutexes and condition variables the object
+is found too: a waiter's wait_record lies on its own stack (include/osv/wait_record.hh), so does a pointer to
+what it waits for, and only an object whose queue holds the record counts.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from uniobs.errors import NotOffered, UniobsError, UnknownMemory
@@ -24,6 +24,7 @@ REACH: Final = 4096  # bytes of stack above the saved stack pointer that are sea
 PAGE: Final = 4096
 WAITERS_MAX: Final = 1024
 LOCKS_MAX: Final = 4096
+DATA_MAX: Final = 1 << 20  # bytes of variables that are searched for a lock's name
 MUTEX, COND, PTHREAD = "lockfree::mutex", "condvar", "pthread_mutex_t"
 MUTEX_PARTS: Final = ("count", "depth", "owner", "waitqueue.pushlist", "waitqueue.poplist")
 SCHEDULER: Final = (
@@ -82,7 +83,7 @@ class Waits:
         self._record = self._type("wait_record", "t", "next")
         self._mutex = self._type(MUTEX, *MUTEX_PARTS)
         self._cond = self._type(COND, "_waiters_fifo.oldest", "_waiters_fifo.newest")
-        # where a pthread mutex only points to OSv's, the program's variable isn't one
+        # else a pthread mutex is a pointer to the one that OSv made at its first use (lazy_indirect)
         self._direct = not self._types.has_type("indirect_mutex")
 
     @property
@@ -109,7 +110,9 @@ class Waits:
             at = data.find(wanted, at + 1)
         if not records:
             return None
-        words = (int.from_bytes(data[at : at + 8], "little") for at in range(-thread.rsp % 8, len(data) - 7, 8))
+        words = (
+            int.from_bytes(data[at : at + 8], "little") for at in range(-thread.rsp % 8, len(data) - 7, 8)
+        )
         for word in dict.fromkeys(words):
             if word % 8 or not PAGE <= word < 1 << 63:
                 continue
@@ -121,7 +124,7 @@ class Waits:
     def mutex(
         self, address: int, space: Any, threads: frozenset[int], records: set[int] | None = None
     ) -> Object | None:
-        """The mutex at an address; None when what is there can't be one (or none of ``records`` waits for it)."""
+        """The mutex at an address; None when what is there can't be one, or none of ``records`` waits there."""
         assert self._mutex is not None
         try:
             value = self._types.at(self._mutex, address, space)
@@ -140,7 +143,7 @@ class Waits:
         if owner and owner not in threads:
             return None
         held = owner if count and depth else None if count else 0
-        return Object(address, "mutex", self.name(address), held, tuple(t for _, t in rows if t))
+        return Object(address, "mutex", self.name(address, space), held, tuple(t for _, t in rows if t))
 
     def _condition(self, address: int, space: Any, records: set[int]) -> Object | None:
         if self._cond is None:
@@ -155,7 +158,7 @@ class Waits:
             return None
         if records.isdisjoint(row for row, _ in rows) or rows[-1][0] != last:
             return None
-        return Object(address, "cond", self.name(address), None, tuple(t for _, t in rows if t))
+        return Object(address, "cond", self.name(address, space), None, tuple(t for _, t in rows if t))
 
     def _queue(self, head: int, space: Any) -> Iterator[tuple[int, int]]:
         """(record, its thread) of each waiter; UnknownMemory where it leads to nowhere, or around."""
@@ -169,8 +172,8 @@ class Waits:
             yield head, int(cxx.atomic(record.member("t")))
             head = int(record.member("next"))
 
-    def name(self, address: int) -> str | None:
-        """The variable at an address, with the part of it that lies there."""
+    def name(self, address: int, space: Any) -> str | None:
+        """The variable at an address (or that leads to the mutex there), with the part of it that is it."""
         for module in self._modules:
             row = module.variable_at(address)
             if row is None:
@@ -179,6 +182,28 @@ class Waits:
             if label is None or address == row[1]:
                 return label
             return label + (self._part(module, row, address) or f"+{address - row[1]:#x}")
+        return self._named_by(address, space)
+
+    def _named_by(self, address: int, space: Any) -> str | None:
+        """The program's variable that points to a mutex that OSv made for it."""
+        if self._direct:
+            return None
+        wanted, left = address.to_bytes(8, "little"), DATA_MAX
+        for module in self._programs:
+            for name, start, size in module.variables():
+                if not 8 <= size <= left:
+                    continue
+                left -= size
+                try:
+                    data = space.read(start, size)
+                except UnknownMemory:
+                    continue
+                at = data.find(wanted)
+                while at >= 0:
+                    path = self._part(module, (name, start, size), start + at)
+                    if path is not None:
+                        return f"{name}{path}"
+                    at = data.find(wanted, at + 1)
         return None
 
     def _part(self, module: Any, row: tuple[str, int, int], address: int) -> str | None:
@@ -193,8 +218,8 @@ class Waits:
         return None
 
     def globals(self, space: Any, threads: frozenset[int]) -> Iterator[Object]:
-        """The programs' variables that are pthread mutexes, which are OSv's own where they are large enough."""
-        if not self.known or not self._direct:
+        """The programs' variables that are pthread mutexes: OSv's own, or pointers to those that it made."""
+        if not self.known:
             return
         assert self._mutex is not None
         for module in self._programs:
@@ -202,7 +227,7 @@ class Waits:
                 size = module.types.type(PTHREAD).size
             except UniobsError:
                 continue
-            if not size or size < (self._mutex.size or 0):
+            if not size or size < (self._mutex.size or 0 if self._direct else 8):
                 continue
             for name, address, _ in module.variables({size})[:LOCKS_MAX]:
                 try:
@@ -210,9 +235,13 @@ class Waits:
                         continue
                 except UniobsError:
                     continue
-                found = self.mutex(address, space, threads)
+                try:
+                    real = address if self._direct else int.from_bytes(space.read(address, 8), "little")
+                except UnknownMemory:
+                    continue
+                found = self.mutex(real, space, threads) if real and real % 8 == 0 else None
                 if found is not None:
-                    yield found
+                    yield replace(found, name=name)
 
 
 def _stack(sp: int, space: Any) -> bytes:

@@ -13,12 +13,12 @@ from uniobs.model.where import where
 
 # parts of function names, between underscores: mutex_lock, pthread_cond_wait, __futex_abstimed_wait64...
 _WAITING = re.compile(
-    r"(^|_)(k?mutex|k?cond|sem|mbox|lock|unlock|lll|futex|wait\w*|block\w*|sched\w*|switch\w*|context|yield"
+    r"(^|_)(k?mutex|k?cond|sem|mbox|lock|unlock|lll|futex|wait\w*|block\w*|(?:re)?sched\w*|switch\w*|context|yield"
     r"|syscall|sleep|nanosleep|pthread|thread|uniobs)(_|\d|$)"
 )
 _DYING = re.compile(
     r"(^|_)k?assert(ion)?(_func|_rtn)?$|(^|_)(panic|fail\w*|abort|stack_chk\w*|raise|pthread_kill\w*|oops|uniobs"
-    r"|halt|ukplat)(_|\d|$)|^system_off$"
+    r"|halt|hlt|ukplat)(_|\d|$)|^system_off$"
 )
 _ALLOCATING = re.compile(_DYING.pattern + r"|(^|_)(k?[mc]?alloc\w*|realloc|heap|oom|sbrk)(_|\d|$)")
 
