@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from uniobs.errors import UniobsError
 from uniobs.memory.maps import read_maps, read_maps_bytes
-from uniobs.target import cmdline, procfs
+from uniobs.target import cmdline, procfs, tender
 
 HOSTED_MARK = b"/memfd:uniobs-region"
 REGION_FILE_VARIABLE = b"UNIOBS_REGION_FILE="
@@ -119,8 +119,16 @@ def region_mappings(info: GuestInfo) -> list[int]:
 
 def guest_of(pid: int) -> GuestInfo | None:
     """The guest that process ``pid`` runs, or None. Raises NoSuchTarget."""
-    process = procfs.read_process(pid)
-    return qemu_info(process) if is_qemu(process) else hosted_info(process)
+    return _info(procfs.read_process(pid))
+
+
+def _info(process: procfs.Process) -> GuestInfo | None:
+    if is_qemu(process):
+        return qemu_info(process)
+    name = tender.tender(process)
+    if name is not None:
+        return GuestInfo(pid=process.pid, kind="vm", process=process, **tender.facts(process, name))
+    return hosted_info(process)
 
 
 def find_guests() -> list[GuestInfo]:
@@ -135,7 +143,7 @@ def find_guests() -> list[GuestInfo]:
             continue
         if not process.argv:
             continue  # a kernel thread or a zombie
-        info = qemu_info(process) if is_qemu(process) else hosted_info(process)
+        info = _info(process)
         if info is not None:
             found.append(info)
     return found

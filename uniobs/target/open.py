@@ -9,7 +9,7 @@ from uniobs.errors import NoSuchTarget, NotOffered, TargetError, UsageError
 from uniobs.memory.maps import read_maps_bytes
 from uniobs.memory.process import ProcessMemory
 from uniobs.model.guest import Registers
-from uniobs.target import discovery, procfs, ram, scan
+from uniobs.target import discovery, procfs, ram, scan, solo5, tender
 from uniobs.target.discovery import GuestInfo
 from uniobs.target.guest import Guest
 from uniobs.target.origin import Origin
@@ -57,8 +57,11 @@ def open_pid(pid: int, images: Sequence[str] = (), name: str | None = None) -> G
 
 def open_guest(info: GuestInfo, images: Sequence[str] = (), name: str | None = None) -> Guest:
     """A running guest. Raises AccessDenied, TargetGone, TargetError."""
-    origin = _hosted_origin(info, name) if info.kind == "process" else _qemu_origin(info, name)
-    return Guest(origin, images)
+    if info.kind == "process":
+        return Guest(_hosted_origin(info, name), images)
+    if info.vmm in tender.TENDERS:
+        return Guest(solo5.origin(info, name), images)
+    return Guest(_qemu_origin(info, name), images)
 
 
 def open_path(path: str, images: Sequence[str] = (), name: str | None = None) -> Guest:

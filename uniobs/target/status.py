@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from uniobs.errors import BadFormat, ImageMismatch, NotOffered, TargetError, UniobsError, UnknownMemory
 from uniobs.model.guest import Status, Vitals
 from uniobs.region import _abi
-from uniobs.target import observed, procfs, qmp
+from uniobs.target import observed, procfs, qmp, solo5, tender
 
 if TYPE_CHECKING:
     from uniobs.region.reader import Region
@@ -268,6 +268,9 @@ def _without_region(guest: "Guest", gone: str, limit: float) -> Status:
         return _snapshot_without_region(vitals)
     if limit <= 0 and vitals is not None and vitals.idle:
         return Status("live", "idle")  # in passing: its VMM isn't asked
+    info = guest.origin.info
+    if info is not None and info.vmm in tender.TENDERS and procfs.process_state(info.pid) not in ("T", "t"):
+        return solo5.status(info, limit)
     held, why = _held(guest)
     if held is not None:
         return held
