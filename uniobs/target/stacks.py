@@ -51,6 +51,8 @@ def _while_still(guest: "Guest", thread: Thread) -> Stack:
     found = _unwind(guest, before)
     after = _row(guest, thread.tid)
     kept = ["state", "switches", "saved_sp", "current", "started_ns", "torn"]
+    if guest.region is None and before.current:
+        kept.remove("switches")  # a busy guest switches all the time; what is on the CPU is a sample
     if before.switches is None and not before.current:
         kept.append("cpu_time_ns")  # it moves on each time that the thread had the CPU
     if any(getattr(before, name) != getattr(after, name) for name in kept):
@@ -149,6 +151,9 @@ def _on_cpu(guest: "Guest", thread: Thread) -> Start:
     mine = [registers for registers in cpus if len(cpus) == 1 or registers.cpu == thread.cpu]
     if len(mine) != 1 or mine[0].get("rip") is None:
         raise NotOffered("on the CPU, and no vCPU's registers are known to be its")
+    is_on = getattr(guest.walker("threads"), "is_on", None) if guest.region is None else None
+    if is_on is not None and is_on(thread, mine[0]) is False:
+        raise Moved("on the CPU, but another thread was when its registers were read")
     sp = mine[0].get("rsp")
     low, high = thread.stack_lo, thread.stack_hi
     own = not (low and high and low < high and (sp is None or not low <= sp <= high))

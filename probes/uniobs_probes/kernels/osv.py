@@ -96,7 +96,7 @@ class OsvWalker:
             state=state,
             wait=wait,
             cpu=cpu,
-            cpu_time_ns=t.cpu_time,
+            cpu_time_ns=look.cpu_time(t),
             switches=t.switches,
             stack_lo=t.stack[0] if own and t.stack is not None else None,
             stack_hi=t.stack[1] if own and t.stack is not None else None,
@@ -167,6 +167,14 @@ class OsvWalker:
         if found is None:
             raise NotOffered("it is gone")
         return _registers(found)
+
+    def is_on(self, thread: Thread, registers: Registers) -> bool | None:
+        """Whether a vCPU runs that thread, by its fs register; None when that can't be told."""
+        found = next((t for t in self._look().threads if t.tid == thread.tid), None)
+        base = registers.get("fs_base")
+        if found is None or not base or not found.tcb:
+            return None
+        return base in self._threads.bases(found.tcb, self._space())
 
     def vitals(self) -> Vitals:
         look = self._look()

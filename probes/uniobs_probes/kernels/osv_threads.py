@@ -64,6 +64,13 @@ class Look:
         """ns since boot, as of the latest pass of a scheduler."""
         return max((cpu.since for cpu in self.cpus if cpu.since is not None), default=None)
 
+    def cpu_time(self, t: Found) -> int | None:
+        """In ns; with what a thread that runs has had since its CPU's last pass, as far as others tell."""
+        since = next((cpu.since for cpu in self.cpus if cpu.number == self.running.get(t.address)), None)
+        if t.cpu_time is None or since is None or self.now is None:
+            return t.cpu_time
+        return t.cpu_time + self.now - since
+
     @property
     def idle(self) -> frozenset[int]:
         """The idle threads' addresses."""
@@ -100,6 +107,16 @@ class Threads:
         rows = tuple(sorted(found.values(), key=lambda t: t.tid))
         cpus = self._cpus(space, problems)
         return Look(rows, cpus, _running(rows, cpus, registers), tuple(problems))
+
+    def bases(self, tcb: int, space: Any) -> tuple[int, ...]:
+        """What fs may be while a thread runs: its control block, or that of its program's C library."""
+        kind = self._thread.path("_tcb")[1].target
+        if not kind.has("app_tcb"):
+            return (tcb,)
+        try:
+            return tcb, int(self._types.at(kind, tcb, space).member("app_tcb"))
+        except UnknownMemory:
+            return (tcb,)
 
     def _one(self, item: "Value") -> Found:
         state = item.member("_state")

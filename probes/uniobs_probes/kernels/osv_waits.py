@@ -124,7 +124,7 @@ class Waits:
     def mutex(
         self, address: int, space: Any, threads: frozenset[int], records: set[int] | None = None
     ) -> Object | None:
-        """The mutex at an address; None when what is there can't be one, or none of ``records`` waits there."""
+        """The mutex at an address; None when what is there can't be one, or no ``records`` wait there."""
         assert self._mutex is not None
         try:
             value = self._types.at(self._mutex, address, space)
