@@ -40,6 +40,7 @@ class Guest:
         self._modules: Sequence[Module] | None = None
         self.libraries: Sequence[Module] | None = None  # of a live hosted guest, when they were asked for
         self._registers: Sequence[Registers] | None = None
+        self._status: Status | None = None
         self._walkers: list[Walker] = []
         self._untried: list[str] | None = None  # walkers that weren't asked yet whether the guest is theirs
 
@@ -158,7 +159,11 @@ class Guest:
     def status(self, watch: float | None = None) -> Status:
         from uniobs.target.status import status
 
-        return status(self, watch)
+        if watch is not None and watch <= 0:
+            return status(self, watch)  # a glance, which others may not build on
+        if watch is not None or self._status is None:
+            self._status = status(self, watch)  # one command says one state
+        return self._status
 
     def refresh(self) -> None:
         if not self.live:
@@ -166,6 +171,7 @@ class Guest:
         if self.origin.refresh is not None:
             self.origin.refresh()
         self._registers = None
+        self._status = None
         self._space = self._adopted
         if self._adopted is not None:
             self._adopted.refresh()
