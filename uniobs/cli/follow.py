@@ -1,6 +1,7 @@
 """Following a ring: poll, print, and end when told, when the guest dies, or at a count."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from uniobs.cli import render
@@ -29,15 +30,19 @@ def run(
     from_start: bool = False,
     quiet: bool = False,
     source: Follow | None = None,
+    announce: Callable[[], None] | None = None,
 ) -> int:
     """Print a stream. ``history``: what the ring holds, then end; ``from_start``: that, then follow.
 
     ``count`` items end it. ``quiet`` leaves the closing lines out. ``source``: where the items come from
-    when it isn't the guest's own ring. 130 when interrupted, after them.
+    when it isn't the guest's own ring. ``announce`` is called once nothing that follows can be missed.
+    130 when interrupted, after them.
     """
     follow: Follow = source or getattr(target.walker(stream.question), stream.question)()
     if not history and not from_start:
         follow.seek_end()
+    if announce is not None:
+        announce()
     code, ending, enough = EXIT_OK, None, False
     try:
         ending, enough = _loop(out, target, stream, follow, history, count, guests=source is None)

@@ -85,8 +85,11 @@ def run(argv: list[str]) -> int:
             capture.writer(options.write, options.format, snap, flush=options.packet_buffered) as writer,
         ):
             stream = make_stream(target, options, passes, writer)
-            _describe(out, target, stream, options, writer, snap, history)
-            return follow.run(out, target, stream, history=history, count=options.count)
+
+            def announce() -> None:
+                _describe(out, target, stream, options, writer, snap, history)
+
+            return follow.run(out, target, stream, history=history, count=options.count, announce=announce)
 
 
 def _needs_vmm(target: Any, options: argparse.Namespace) -> bool:
