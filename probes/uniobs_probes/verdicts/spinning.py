@@ -34,16 +34,25 @@ def rule(target: Any) -> list[Verdict]:
     cpu = shares(before, tuple(after), elapsed)
     busy = [t for t in after if not t.idle and cpu.get(t.tid, 0.0) >= FULL]
     watched = elapsed / 1e9
-    return [
-        _verdict(
-            target,
-            t,
-            watched,
-            f"had {cpu[t.tid]:.0f} % of a CPU over {watched:.1f} s of watching and made no call",
-        )
-        for t in busy
-        if not _calls(target, t.tid)
-    ]
+    found = []
+    for t in busy:
+        if (calls := _calls(target, t)) is True:
+            continue
+        had = f"had {cpu[t.tid]:.0f} % of a CPU over {watched:.1f} s of watching"
+        verdict = _verdict(target, t, watched, had if calls is None else f"{had} and made no call")
+        found.append(verdict if calls is False else _busy(verdict))
+    return found
+
+
+def _busy(verdict: Verdict) -> Verdict:
+    return replace(
+        verdict,
+        name="busy",
+        headline=verdict.headline.replace("spinning", "busy", 1),
+        severity=4,
+        unknown=(*verdict.unknown, "whether it spins: nothing tells of the calls that it makes"),
+        title="has a thread that keeps the CPU BUSY",
+    )
 
 
 def _by_code(target: Any) -> list[Verdict]:
@@ -77,9 +86,11 @@ def by_samples(target: Any, hung_for: float | None = None) -> list[Verdict]:
     return [replace(found, severity=1, title="is HUNG: a thread SPINS", lines=lines, for_at_least_s=hung_for)]
 
 
-def _calls(target: Any, tid: int) -> bool:
+def _calls(target: Any, thread: Thread) -> bool | None:
     """Whether the thread made a call while it was watched, by its trace or by its time in system calls: then
-    it works, it doesn't spin."""
+    it works, it doesn't spin. Where nothing tells of calls, one that stays in a function makes none; None:
+    not known."""
+    tid = thread.tid
     spent = getattr(target.walker("threads"), "system_time", None)
     if spent is not None:
         before = spent(tid)
@@ -91,7 +102,10 @@ def _calls(target: Any, tid: int) -> bool:
         follow.poll()
         time.sleep(WATCH_S / 2)
         return any(event.tid == tid and event.phase == "enter" for event in follow.poll())
-    return False
+    if not hasattr(target.walker("threads"), "vitals"):
+        return False
+    stay = stays(target)
+    return False if stay is not None and stay.cpu in (None, thread.cpu) else None
 
 
 def _verdict(target: Any, thread: Thread, watched: float | None, seen: str) -> Verdict:
