@@ -23,7 +23,7 @@ class Core:
     ``memory`` owns the file's descriptor: close it.
     """
 
-    kind: str  # "qemu-elf", "linux-elf", "raw"
+    kind: str  # "qemu-elf", "linux-elf", "solo5-elf", "raw"
     path: str
     memory: FileMemory
     registers: tuple[Registers, ...] = ()

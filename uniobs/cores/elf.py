@@ -64,6 +64,7 @@ class ElfCore:
             raise BadFormat(f"{path}: no ELF file")
         if ident[4:6] != b"\x02\x01" or machine != EM_X86_64:
             raise BadFormat(f"{path}: an ELF file, but not of x86-64")
+        self.osabi = ident[7]
         if kind != ET_CORE:
             raise NoCore(f"{path}: an ELF file, but no core (an image is given with --image)")
         if phentsize != PHDR.size:

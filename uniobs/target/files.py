@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 
-from uniobs.cores import Core, NoCore, open_core
+from uniobs.cores import Core, NoCore, open_core, solo5_elf
 from uniobs.errors import NotOffered, UniobsError
 from uniobs.memory.blocks import Block
 from uniobs.memory.file import FileMemory
@@ -73,7 +73,7 @@ def _core(core: Core, name: str | None) -> Origin:
             if not file.offset and file.path != program
         ),
         thread_registers=core.threads,
-        identity=hosted,
+        identity=hosted or core.kind == solo5_elf.KIND,
         notices=core.notices,
         backend=core.path,
     )

@@ -7,6 +7,7 @@ monitor: what Linux tells of the process is all there is beside memory.
 import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from uniobs.errors import NotOffered, TargetError
@@ -25,6 +26,8 @@ SPT_BASE = 0x10000  # SPT_HOST_MEM_BASE: Linux lets nobody map what is below
 MEMORY_MAX = 1 << 40
 POLLS = frozenset({7, 23, 232, 270, 271, 281, 441})  # x86-64: poll, select, epoll_wait and their like
 STEP = 0.05
+LOOKS = 25  # at a guest that runs now and may wait soon
+LOOK_S = 0.002
 UNKNOWN = "whether it makes progress: Solo5 has no scheduler to watch"
 
 
@@ -70,12 +73,12 @@ def origin(info: "GuestInfo", name: str | None) -> Origin:
     def registers() -> Sequence[Registers]:
         if info.vmm != "solo5-spt":
             raise NotOffered("registers can't be had: solo5-hvt has no monitor, and KVM tells only its owner")
-        try:
-            return (waiting_registers(info.pid, info.pid),)
-        except NotOffered:
-            raise NotOffered(
-                "registers can't be had: it runs, and Linux tells where it is only while it waits"
-            ) from None
+        for _ in range(LOOKS):
+            with suppress(NotOffered):
+                found = waiting_registers(info.pid, info.pid)
+                return (Registers({**found.values, "halted": 1}, found.source, 0),)
+            time.sleep(LOOK_S)
+        raise NotOffered("registers can't be had: it runs, and Linux tells where it is only while it waits")
 
     return Origin(
         name=name or info.name,
@@ -106,7 +109,7 @@ def waits(pid: int) -> bool | None:
 
 def status(info: "GuestInfo", limit: float) -> Status:
     """Idle when it waits; running when it was seen to wait meanwhile; else busy, which shows no progress."""
-    before = _turns(info.pid)
+    before = turns(info.pid)
     begun = time.monotonic()
     while True:
         idle = waits(info.pid)
@@ -116,7 +119,7 @@ def status(info: "GuestInfo", limit: float) -> Status:
             return Status("unknown", "Linux doesn't tell what its tender does", unknown=(UNKNOWN,))
         if idle:
             return Status("live", "idle" if time.monotonic() - begun < STEP else "running")
-        if before is not None and _turns(info.pid) != before:
+        if before is not None and turns(info.pid) != before:
             return Status("live", "running")
         watched = time.monotonic() - begun
         if watched >= limit:
@@ -127,7 +130,7 @@ def status(info: "GuestInfo", limit: float) -> Status:
         time.sleep(STEP)
 
 
-def _turns(pid: int) -> int | None:
+def turns(pid: int) -> int | None:
     """How often it has waited of its own will."""
     try:
         with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:

@@ -18,7 +18,7 @@ _WAITING = re.compile(
 )
 _DYING = re.compile(
     r"(^|_)k?assert(ion)?(_func|_rtn)?$|(^|_)(panic|fail\w*|abort|stack_chk\w*|raise|pthread_kill\w*|oops|uniobs"
-    r"|halt|hlt|ukplat)(_|\d|$)|^system_off$"
+    r"|halt|hlt|ukplat)(_|\d|$)|^(system_off|acpi_poweroff|platform_exit)$"
 )
 _ALLOCATING = re.compile(_DYING.pattern + r"|(^|_)(k?[mc]?alloc\w*|realloc|heap|oom|sbrk)(_|\d|$)")
 
