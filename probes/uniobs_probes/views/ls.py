@@ -121,7 +121,7 @@ def _look(spec: str, row: dict[str, Any], images: Sequence[str], notes: list[str
             status = target.status()
             row |= {"state": status.state, "reason": status.reason, "beat_age_s": status.beat_age_s}
             quiet = row["cpu"] is not None and row["cpu"] < BUSY
-            found, _ = findings(target, skip={"spinning"} if quiet else ())
+            found, _ = findings(target, skip={"spinning", "device"} if quiet else {"device"})
             row["verdicts"] = [v.name for v in found]
             row["verdict"] = next((v.headline for v in found if v.severity < FINDING), None)
     except (TargetGone, NoSuchTarget) as error:
