@@ -10,9 +10,10 @@ from typing import Any, ClassVar, Final
 
 from uniobs.errors import BadFormat, NotOffered, UniobsError, UnknownMemory
 from uniobs.image import types_cxx as cxx
-from uniobs.model.guest import Heap, Lock, Panic, Registers, Thread, ThreadState, Vitals, Wait
+from uniobs.model.guest import Heap, Lock, Panic, Registers, Socket, Thread, ThreadState, Vitals, Wait
 from uniobs_probes.kernels import osv_end, osv_log
 from uniobs_probes.kernels.calls import functions
+from uniobs_probes.kernels.osv_net import Network
 from uniobs_probes.kernels.osv_threads import ENDED, QUEUED, UNSTARTED, Found, Look, Threads
 from uniobs_probes.kernels.osv_waits import Object, Waits, kind_of, place_of
 from uniobs_probes.kernels.switched import SOURCE
@@ -28,7 +29,7 @@ class OsvWalker:
     name = "osv"
     counts_cpu_time = True  # at each pass of the scheduler
     why_not: ClassVar = {
-        "sockets": "the sockets of OSv's FreeBSD stack aren't read",
+        "sockets": "this OSv's network stack isn't the one whose sockets are known",
         "interfaces": "the interfaces of OSv's FreeBSD stack aren't read",
         "counters": "the counters of OSv's FreeBSD stack aren't read",
         "trace": "OSv's trace points aren't read",
@@ -41,7 +42,11 @@ class OsvWalker:
         self._threads = Threads(module)
         self._waits = Waits(module, [other for other in target.modules if other is not module])
         self._stacks: dict[tuple[int, int, int | None], list[str]] = {}  # functions of switched-out threads
+        self._network: Network | None = None
+        with suppress(NotOffered):
+            self._network = Network(module)
         offers = {"threads", "panic"}
+        offers |= {"sockets"} if self._network is not None else set()
         offers |= {"locks"} if self._waits.known else set()
         offers |= {"log"} if module.symbol("debug_buffer") else set()
         offers |= {"heap"} if module.types.has_variable("memory::free_memory") else set()
@@ -207,8 +212,18 @@ class OsvWalker:
             raise NotOffered(f"{self._module.name}: this OSv keeps no debug log")
         return osv_log.DebugLog(self._module, self._space)
 
-    def sockets(self) -> Sequence[Any]:
-        raise NotOffered(self.why_not["sockets"])
+    def sockets(self) -> Sequence[Socket]:
+        if self._network is None:
+            raise NotOffered(f"{self._module.name}: {self.why_not['sockets']}")
+        notes: list[str] = []
+        for _ in range(TRIES if self._target.live else 1):
+            notes.clear()
+            found = self._network.sockets(self._space(), notes)
+            if not notes:
+                break
+        for note in notes:
+            self._note(f"sockets may be missing: {note}")
+        return found
 
     def interfaces(self) -> Sequence[Any]:
         raise NotOffered(self.why_not["interfaces"])
