@@ -215,4 +215,4 @@ def test_a_hosted_guest(tmp_path: Path) -> None:
             assert target.status().state == "live"
             process.kill()
             process.wait()
-            assert target.status().reason == "its process is gone"
+            assert target.status(watch=0).reason == "its process is gone"

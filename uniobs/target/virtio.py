@@ -89,7 +89,7 @@ def _queue(
     if not isinstance(row, dict):
         return None
     keys = ("vring-avail", "vring-num", "last-avail-idx", "used-idx", "inuse")
-    values = [row.get(key) for key in keys]
+    values: list[Any] = [row.get(key) for key in keys]
     if not all(isinstance(value, int) for value in values) or not values[0] or not values[1]:
         return None
     ring, size, taken, returned, in_flight = values
