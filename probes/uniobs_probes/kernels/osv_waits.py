@@ -26,6 +26,7 @@ WAITERS_MAX: Final = 1024
 LOCKS_MAX: Final = 4096
 DATA_MAX: Final = 1 << 20  # bytes of variables that are searched for a lock's name
 MUTEX, COND, PTHREAD = "lockfree::mutex", "condvar", "pthread_mutex_t"
+MUTEXES: Final = (PTHREAD, MUTEX)
 MUTEX_PARTS: Final = ("count", "depth", "owner", "waitqueue.pushlist", "waitqueue.poplist")
 SCHEDULER: Final = (
     "sched::thread::switch_to", "sched::cpu::reschedule_from_interrupt", "sched::cpu::schedule",
@@ -143,7 +144,9 @@ class Waits:
         if owner and owner not in threads:
             return None
         held = owner if count and depth else None if count else 0
-        return Object(address, "mutex", self.name(address, space), held, tuple(t for _, t in rows if t))
+        return Object(
+            address, "mutex", self.name(address, space, MUTEXES), held, tuple(t for _, t in rows if t)
+        )
 
     def _condition(self, address: int, space: Any, records: set[int]) -> Object | None:
         if self._cond is None:
@@ -158,7 +161,9 @@ class Waits:
             return None
         if records.isdisjoint(row for row, _ in rows) or rows[-1][0] != last:
             return None
-        return Object(address, "cond", self.name(address, space), None, tuple(t for _, t in rows if t))
+        return Object(
+            address, "cond", self.name(address, space, (COND,)), None, tuple(t for _, t in rows if t)
+        )
 
     def _queue(self, head: int, space: Any) -> Iterator[tuple[int, int]]:
         """(record, its thread) of each waiter; UnknownMemory where it leads to nowhere, or around."""
@@ -172,7 +177,7 @@ class Waits:
             yield head, int(cxx.atomic(record.member("t")))
             head = int(record.member("next"))
 
-    def name(self, address: int, space: Any) -> str | None:
+    def name(self, address: int, space: Any, kinds: tuple[str, ...]) -> str | None:
         """The variable at an address (or that leads to the mutex there), with the part of it that is it."""
         for module in self._modules:
             row = module.variable_at(address)
@@ -181,7 +186,9 @@ class Waits:
             label = plain(row[0])
             if label is None or address == row[1]:
                 return label
-            return label + (self._part(module, row, address) or f"+{address - row[1]:#x}")
+            return label + (
+                self._part(module, (label, *row[1:]), address, kinds) or f"+{address - row[1]:#x}"
+            )
         return self._named_by(address, space)
 
     def _named_by(self, address: int, space: Any) -> str | None:
@@ -200,14 +207,16 @@ class Waits:
                     continue
                 at = data.find(wanted)
                 while at >= 0:
-                    path = self._part(module, (name, start, size), start + at)
+                    path = self._part(module, (name, start, size), start + at, MUTEXES)
                     if path is not None:
                         return f"{name}{path}"
                     at = data.find(wanted, at + 1)
         return None
 
-    def _part(self, module: Any, row: tuple[str, int, int], address: int) -> str | None:
-        for wanted in (PTHREAD, MUTEX):
+    def _part(
+        self, module: Any, row: tuple[str, int, int], address: int, kinds: tuple[str, ...]
+    ) -> str | None:
+        for wanted in kinds:
             try:
                 start, made = module.types.locate(row[0])
                 path = member_at(made, address - start, module.types.type(wanted))

@@ -1,9 +1,11 @@
 """Where a guest's vCPUs stand, looked at several times: for guests that don't count CPU time as it goes."""
 
 import time
+from collections import Counter
 from typing import Any, Final, NamedTuple
 
 from uniobs.errors import UniobsError
+from uniobs.model.guest import Thread
 
 ROUNDS: Final = 8
 APART_S: Final = 0.05
@@ -46,6 +48,28 @@ def stays(target: Any) -> Stay | None:
         if len(places) == 1 and (name := next(iter(places))[0]):
             return Stay(cpu, name, ROUNDS, elapsed)
     return None
+
+
+def thread_stays(target: Any, thread: Thread) -> bool:
+    """Whether looks at a busy thread find it in one function, but for one that may have met an interrupt."""
+    is_on = getattr(target.walker("threads"), "is_on", None)
+    if is_on is None:
+        stay = stays(target)
+        return stay is not None and stay.cpu in (None, thread.cpu)
+    places: Counter[tuple[str, int] | None] = Counter()
+    for number in range(2 * ROUNDS):
+        if number:
+            time.sleep(APART_S)
+            target.refresh()
+        try:
+            mine = [r for r in target.registers() if r.get("rip") is not None and is_on(thread, r)]
+        except UniobsError:
+            return False
+        places.update(_function(target, r.values["rip"]) for r in mine)
+        if places.total() >= ROUNDS:
+            break
+    (place, count), *_ = places.most_common(1) or [(None, 0)]
+    return place is not None and places.total() >= ROUNDS and count >= places.total() - 1
 
 
 def _function(target: Any, rip: int) -> tuple[str, int] | None:

@@ -9,7 +9,7 @@ from uniobs.errors import NotOffered
 from uniobs.model.guest import Thread, Verdict
 from uniobs_probes.verdicts._loop import endless
 from uniobs_probes.verdicts._place import short_spot, spot, thread_name
-from uniobs_probes.verdicts._samples import by_looks, stays
+from uniobs_probes.verdicts._samples import by_looks, stays, thread_stays
 from uniobs_probes.views.top import shares
 
 WATCH_S = 0.4
@@ -104,8 +104,7 @@ def _calls(target: Any, thread: Thread) -> bool | None:
         return any(event.tid == tid and event.phase == "enter" for event in follow.poll())
     if not hasattr(target.walker("threads"), "vitals"):
         return False
-    stay = stays(target)
-    return False if stay is not None and stay.cpu in (None, thread.cpu) else None
+    return False if thread_stays(target, thread) else None
 
 
 def _verdict(target: Any, thread: Thread, watched: float | None, seen: str) -> Verdict:
