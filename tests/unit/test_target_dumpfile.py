@@ -176,4 +176,10 @@ def test_cards() -> None:
         assert choose(cards, name) == [cards[1]]
     with pytest.raises(UsageError, match="there are n0, t0"):
         choose(cards, "eth0")
+    hub = """hub 0
+ \\ hub0port1: #net175: index=0,type=user,net=10.0.2.0,restrict=off
+ \\ hub0port0: e1000.0: index=0,type=nic,model=e1000,macaddr=52:54:00:12:34:56
+"""
+    (card,) = parse_cards(hub)
+    assert (card.name, card.nic, card.kind, card.mac) == ("hub0port0", "e1000.0", "hub", "52:54:00:12:34:56")
     assert parse_cards("") == parse_cards(" \\ x: index=0,type=user\n\0\n") == []

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 PREFIX: Final = "uniobs-dump-"
 _ID = re.compile(rf"{PREFIX}(\d+)-(\d+)-(\d+)-(rx|tx)")
 _CARD = re.compile(r"^([^\s:]+): index=\d+,type=nic,model=([^,\s]*)(?:,macaddr=([0-9a-fA-F:]+))?")
+_PORT = re.compile(
+    r"^ \\ (hub\d+port\d+): ([^\s:]+): index=\d+,type=nic,model=[^,\s]*(?:,macaddr=([0-9a-fA-F:]+))?"
+)
 _PEER = re.compile(r"^ \\ ([^\s:]+): index=\d+,type=([a-z-]+)(?:,(.*))?$")
 # What QEMU calls a netdev's queue is seen from the network: what it receives was sent by the guest.
 _QUEUES: Final[tuple[tuple[Literal["rx", "tx"], str], ...]] = (("tx", "rx"), ("rx", "tx"))
@@ -59,7 +62,9 @@ def parse_cards(text: str) -> list[Card]:
     found: list[Card] = []
     nic = None
     for line in text.splitlines():
-        if (match := _CARD.match(line)) is not None:
+        if (match := _PORT.match(line)) is not None:  # on a hub, as without -nodefaults
+            found.append(Card(len(found), match[1], match[2], "hub", match[3] or None))
+        elif (match := _CARD.match(line)) is not None:
             nic = match
         elif (match := _PEER.match(line)) is not None and nic is not None:
             words = dict(part.partition("=")[::2] for part in (match[3] or "").split(","))
