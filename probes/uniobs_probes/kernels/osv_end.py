@@ -80,7 +80,8 @@ def find(target: Any, module: Any, running: dict[int, int]) -> Panic | None:
                          registers=Registers(values, "its exception frame", registers.cpu))  # fmt: skip
         return Panic(kind, tid=tid, message=said, registers=registers)
     alone = next(iter(running.values())) if len(running) == 1 else None
-    return Panic(kind, tid=alone, message=said)
+    more = "" if kind != "abort" else " (a fault or a call of abort(): registers would tell)"
+    return Panic(kind, tid=alone, message=f"{said or 'nothing'}{more}")
 
 
 def _message(module: Any, space: Any) -> str | None:
