@@ -15,7 +15,7 @@ import pytest
 import boot
 from support.cli import UNIOBS, uniobs
 from support.pcap import Seen, by_direction, complaints, packets, through_tshark
-from support.qemu import MACHINES, demo_elf
+from support.qemu import MACHINES, booted, demo_elf
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
@@ -139,6 +139,22 @@ def test_filter_and_interfaces() -> None:
         first, second = out.splitlines()
         assert "> 10.0.2.15.80: Flags [S]," in first and "10.0.2.15.80 > " in second
         assert "Flags [S.]," in second
+
+
+def test_several_cards() -> None:
+    second = ("-netdev", "user,id=n1,net=10.7.0.0/24", "-device", "virtio-net-device,netdev=n1")
+    with booted(extra=second) as guest:
+        until(guest.qmp_socket.exists, "QEMU made no socket")
+        listed = uniobs("tcpdump", "--vmm", "-D", guest.pid).out.splitlines()
+        numbers = {line.split()[0].partition(".")[2]: line.partition(".")[0] for line in listed}
+        assert set(numbers) == {"n0", "n1"}
+        with capturing(guest, "--vmm", "-i", "n0") as process:
+            assert {name.split("-")[4] for name in dumps(guest)} == {numbers["n0"]}
+            ended(process, signal.SIGINT)
+        both = uniobs("tcpdump", "--vmm", guest.pid, interrupt_after=4, expect=130)
+        first = both.err.splitlines()[0]
+        assert "attached a packet dump to" in first and "n0" in first and "n1" in first
+        assert dumps(guest) == []
 
 
 def test_terminated() -> None:

@@ -141,7 +141,7 @@ class _Dump:
             cards = choose(parse_cards(connection.monitor("info network")), wanted)
             if not cards:
                 raise NotOffered(f"{self._info.name} has no network card that is connected to anything")
-            _refuse_headed(connection, cards)
+            cards = _usable(connection, cards, wanted, say)
             start = procfs.start_time(os.getpid()) or 0
             for card in cards:
                 for direction, _ in _QUEUES:
@@ -287,16 +287,24 @@ def _delete(connection: qmp.Qmp, name: str) -> bool:
     return name not in _objects(connection)
 
 
-def _refuse_headed(connection: qmp.Qmp, cards: Sequence[Card]) -> None:
+def _usable(
+    connection: qmp.Qmp, cards: Sequence[Card], wanted: str | None, say: Callable[[str], None]
+) -> list[Card]:
+    """Without those whose packets this QEMU's dump would garble; one that was asked for is refused."""
     answer: Any = connection.call("query-version")
     version = answer.get("qemu") if isinstance(answer, dict) else None
     major = version.get("major") if isinstance(version, dict) else None
+    if isinstance(major, int) and major >= _STRIPS:
+        return list(cards)
+    whole = [card for card in cards if card.kind not in _HEADED]
     for card in cards:
-        if card.kind in _HEADED and not (isinstance(major, int) and major >= _STRIPS):
-            raise NotOffered(
-                f"no packet dump on {card.name}: this QEMU's would garble what passes a {card.kind} device;"
-                f" {card.instead()}"
-            )
+        if card in whole:
+            continue
+        text = f"this QEMU's dump would garble what passes a {card.kind} device; {card.instead()}"
+        if wanted not in (None, "any") or not whole:
+            raise NotOffered(f"no packet dump on {card.name}: {text}")
+        say(f"{card.name} is left out: {text}")
+    return whole
 
 
 def _same_files(info: "GuestInfo") -> None:
