@@ -45,6 +45,19 @@ def stack_of(target: Any, thread: Thread) -> Stack:
     return found
 
 
+def stacks_of_vcpus(target: Any) -> list[tuple[int, Stack]]:
+    """(vCPU, its stack) of a guest whose threads nobody knows. NotOffered without registers or image."""
+    from uniobs.image.unwind import unwind
+
+    if not target.modules:
+        raise NotOffered(f"no image of {target.name} is known: name its ELF with --image")
+    found = []
+    for number, registers in enumerate(target.registers()):
+        frames, note = unwind(target.modules, target.space, registers)
+        found.append((number, Stack(0, frames, None if frames else note, note if frames else None)))
+    return found
+
+
 def state_words(thread: Thread, waits: dict[int, str]) -> str:
     """(running on CPU 0), (mutex ledger (tid 9))..."""
     if thread.torn or thread.state is None:

@@ -1,5 +1,6 @@
 """The program on a kernel (Nanos, OSv): where in the user half of the address space it lies."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -119,11 +120,14 @@ def _sampled(pages: dict[int, bytes], samples: Sequence[tuple[int, bytes]]) -> b
 
 def place(guest: "Guest", module: "Module") -> None:
     """An image that the guest itself doesn't place: a kernel by its slide, a program by its pages."""
-    from uniobs.target.slide import place_kernel
+    from uniobs.target.slide import place_identity, place_kernel
 
     if guest.origin.identity or _has_region(guest):
         return
-    if not place_kernel(guest, module) and not _lies_there(guest, module):
+    if place_kernel(guest, module) or _lies_there(guest, module):
+        return
+    first = bool(guest.images) and os.path.realpath(guest.images[0]) == os.path.realpath(module.path)
+    if not first or not place_identity(guest, module):  # a kernel is named before the program on it
         place_program(guest, module)
 
 

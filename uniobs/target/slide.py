@@ -30,6 +30,7 @@ RELOCATIONS_MAX: Final = 256
 SHT_RELA: Final = 4
 R_RELATIVE: Final = 8
 PRESENT: Final = 1
+ET_DYN: Final = 3
 
 
 def place_kernel(guest: "Guest", module: "Module") -> bool:
@@ -55,6 +56,25 @@ def place_kernel(guest: "Guest", module: "Module") -> bool:
         module.bias, root = place
         guest.adopt_space(PageTables(guest.memory, root))
     return True
+
+
+def place_identity(guest: "Guest", module: "Module") -> bool:
+    """Set the bias of a position-independent kernel that lies in memory at the addresses it runs at (Hermit).
+
+    Of the copies of its text - the loader keeps the file's - it is the one whose relocated words say so.
+    """
+    if module.elf.type != ET_DYN:
+        return False
+    for shift in _copies(guest.memory, module):
+        if next(_biases(guest.memory, module, shift)) != shift:
+            continue
+        try:
+            if all(guest.space.read(at + shift, len(data)) == data for at, data in module.samples):
+                module.bias = shift
+                return True
+        except UniobsError:
+            continue
+    return False
 
 
 def page_fault_handler(guest: "Guest") -> int | None:

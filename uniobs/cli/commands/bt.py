@@ -1,10 +1,11 @@
 """uniobs bt: the stacks of all threads."""
 
+from dataclasses import asdict
 from typing import Any
 
 from uniobs.cli import args, render, session, stacks
 from uniobs.cli.output import Output
-from uniobs.errors import EXIT_INCOMPLETE, EXIT_OK, UsageError
+from uniobs.errors import EXIT_INCOMPLETE, EXIT_OK, NotOffered, UsageError
 from uniobs.model import fault
 from uniobs.model.guest import Panic
 from uniobs.target.instruction import instruction_text
@@ -36,7 +37,12 @@ def run(argv: list[str]) -> int:
 def show(out: Output, target: Any, tids: list[int] | None = None) -> int:
     """All stacks. 4 when one of them can't be had."""
     panic = stacks.panic_of(target)
-    threads = stacks.threads_of(target, tids, panic)
+    try:
+        threads = stacks.threads_of(target, tids, panic)
+    except NotOffered as error:
+        if tids:
+            raise
+        return _show_vcpus(out, target, error)
     found = [(thread, stacks.stack_of(target, thread)) for thread in threads]
     complete = all(stack.frames for _, stack in found)
     if out.json:
@@ -62,6 +68,20 @@ def show(out: Output, target: Any, tids: list[int] | None = None) -> int:
     if missing:
         out.notice(f"{missing} of {len(found)} stacks can't be had: see above")
     return EXIT_OK if complete else EXIT_INCOMPLETE
+
+
+def _show_vcpus(out: Output, target: Any, why: NotOffered) -> int:
+    """What can be shown of a kernel that nobody knows: where its vCPUs are."""
+    found = stacks.stacks_of_vcpus(target)
+    if out.json:
+        rows = [{"cpu": cpu, "frames": [asdict(f) for f in s.frames], "error": s.error} for cpu, s in found]
+        out.object(render.envelope("bt", target.name, rows, (str(why),), False))
+        return EXIT_INCOMPLETE
+    for cpu, stack in found:
+        out.line(f"vCPU {cpu}", "head")
+        stacks.show_stack(out, stack)
+    out.notice(str(why))
+    return EXIT_INCOMPLETE
 
 
 def cause(panic: Panic) -> str:
