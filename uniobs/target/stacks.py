@@ -74,7 +74,7 @@ def _unwind(guest: "Guest", thread: Thread) -> Stack:
         raise NotOffered("its row was being written")
     if thread.state == "exited":
         raise NotOffered("it has exited")
-    start = _start(guest, thread)
+    start = start_of(guest, thread)
     from uniobs.image.unwind import unwind
 
     space = guest.space
@@ -96,7 +96,8 @@ def _unwind(guest: "Guest", thread: Thread) -> Stack:
     return Stack(thread.tid, frames, note="; ".join(notes) or None)
 
 
-def _start(guest: "Guest", thread: Thread) -> Start:
+def start_of(guest: "Guest", thread: Thread) -> Start:
+    """The registers that a thread goes on with, from wherever they are. Raises NotOffered and its kin."""
     region = guest.region
     panic = _panic(guest)
     if panic is not None and panic.tid == thread.tid and panic.registers is not None:
