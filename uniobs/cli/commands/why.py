@@ -5,20 +5,17 @@ import shlex
 from contextlib import suppress
 from typing import Any
 
-from uniobs.cli import args, before, render, session, stacks
+from uniobs.cli import args, before, headline, render, session, stacks
 from uniobs.cli.output import Output
-from uniobs.errors import EXIT_FINDING, EXIT_INCOMPLETE, EXIT_OK, ImageMismatch, UniobsError
+from uniobs.errors import EXIT_FINDING, EXIT_INCOMPLETE, EXIT_OK, UniobsError
 from uniobs.model.findings import FINDING, findings
-from uniobs.model.guest import Status, Thread, Verdict
-from uniobs.model.text import pad, safe, span_text, width
-from uniobs.model.where import image_name, proof_text
+from uniobs.model.guest import Thread, Verdict
+from uniobs.model.text import pad, safe, width
 
 DOC = """\
 Exit 0: nothing is wrong; 1: a finding; 4: it can't be told.
 It watches for some seconds when it's in doubt.
 """
-# verdicts that say by themselves that the guest is dead
-ENDS = frozenset({"crash", "assertion", "stack-smash", "stack-overflow", "oom", "abort", "exited"})
 OTHERS = 10  # threads listed besides those of the verdict
 
 
@@ -40,7 +37,7 @@ def explain(out: Output, target: Any, watch: float | None = None, *, commands: b
     found, unknown = findings(target)
     said = [verdict for verdict in found if verdict.severity < FINDING]
     unknown = [*unknown, *status.unknown, *(text for verdict in found for text in verdict.unknown)]
-    image = _image(target, unknown)
+    image = headline.image_text(target, unknown)
     history = before.last(target, said[0].threads if said else (), unknown)
     code = EXIT_FINDING if said else EXIT_INCOMPLETE if status.state == "unknown" else EXIT_OK
     if out.json:
@@ -49,11 +46,13 @@ def explain(out: Output, target: Any, watch: float | None = None, *, commands: b
             {**answer, "status": status, "image": image, "unknown": _unique(unknown), **history.json()}
         )
         return code
-    _headline(out, target, status, found, image)
+    text, style = headline.sentence(target, status, found)
+    out.line(f"{text} ({headline.who(target)}; {image})", style)
+    out.line()
     for number, verdict in enumerate(found):
         if number:
             out.line()
-            since = _since(verdict.for_at_least_s)
+            since = headline.since(verdict.for_at_least_s)
             out.line(f"  Also: {target.name} {verdict.title or verdict.headline}{since}", "bad")
         for line in verdict.lines:
             out.line(f"  {line}")
@@ -67,85 +66,6 @@ def explain(out: Output, target: Any, watch: float | None = None, *, commands: b
         out.line()
         out.line("  Next:  " + "     ".join(_next(shlex.quote(out.spec or target.name), target, found)))
     return code
-
-
-def _headline(out: Output, target: Any, status: Status, found: list[Verdict], image: str) -> None:
-    who = ", ".join(
-        part for part in (_kind(target), f"pid {target.pid}" if target.pid is not None else "") if part
-    )
-    tail = f"({who}; {image})"
-    said = [verdict for verdict in found if verdict.severity < FINDING]
-    snapshot = ", as of this snapshot" if status.snapshot and status.state != "dead" else ""
-    if said:
-        first = said[0]
-        length = _since(first.for_at_least_s if first.for_at_least_s is not None else _hung_for(status))
-        ended = (
-            f"; it is dead now: {status.reason}" if status.state == "dead" and first.name not in ENDS else ""
-        )
-        out.line(f"{target.name} {first.title or first.headline}{length}{snapshot}{ended} {tail}", "bad")
-    elif status.state == "live" and not status.reason.startswith(("idle", "running")):
-        out.line(f"{target.name} is not running: {status.reason}{snapshot} {tail}", "warn")
-    elif status.state == "live":
-        out.line(
-            f"{target.name} is fine: {status.state}, {status.reason}{_beat(status)}{snapshot} {tail}", "good"
-        )
-    elif status.state == "dead" and found:
-        out.line(f"{target.name} {found[0].title}{snapshot} {tail}", "bold")
-    elif status.state == "unknown":
-        out.line(f"{target.name}: its state isn't known: {status.reason}{snapshot} {tail}", "warn")
-    else:
-        length = _since(status.for_at_least_s)
-        out.line(f"{target.name} is {status.state}: {status.reason}{length}{snapshot} {tail}", "warn")
-    out.line()
-
-
-def _hung_for(status: Status) -> float | None:
-    return status.for_at_least_s if status.state == "hung" else None
-
-
-def _kind(target: Any) -> str:
-    try:
-        region = target.region
-    except UniobsError:
-        region = None
-    kernel = region.kernel if region is not None else ""
-    if region is None:
-        with suppress(UniobsError):
-            kernel = target.walker("threads").name
-    return f"{kernel} on {target.vmm}" if kernel and kernel != target.vmm else str(target.vmm)
-
-
-def _beat(status: Status) -> str:
-    if status.beat_age_s is None:
-        return ""
-    if status.beat_age_s < 0.001:
-        return "; its scheduler ran just now"
-    return f"; its scheduler ran {span_text(int(status.beat_age_s * 1e9))} ago"
-
-
-def _since(seconds: float | None) -> str:
-    return "" if seconds is None else f", for at least {span_text(int(seconds * 1e9))}"
-
-
-def _image(target: Any, unknown: list[str]) -> str:
-    """image demo.elf, text proven"""
-    try:
-        modules = target.modules
-    except ImageMismatch:
-        raise
-    except UniobsError as error:
-        unknown.append(str(error))
-        return "no image"
-    if not modules:
-        unknown.append("lines and functions (no image of it is known: --image FILE)")
-        return "no image"
-    module = modules[0]
-    others = [other for other in modules[1:] if target.kind != "process" and not target.origin.identity]
-    if not others:
-        return f"image {image_name(module)}, {proof_text(module)}"
-    proofs = {proof_text(other) for other in (module, *others)}
-    names = ", ".join(image_name(other) for other in (module, *others))
-    return f"images {names}, {proofs.pop()}" if len(proofs) == 1 else f"images {names}, not all proven alike"
 
 
 def _threads(out: Output, target: Any, told: set[int], found: bool) -> None:
