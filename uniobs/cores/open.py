@@ -1,20 +1,31 @@
-"""open_core: which format a file has, by its content."""
+"""open_core: which format a file has, by how it begins."""
 
 import os
+import stat
+from importlib import import_module
+from typing import NamedTuple, Protocol, cast
 
-from uniobs.cores import linux_elf, qemu_elf, raw, solo5_elf
 from uniobs.cores.core import Core
-from uniobs.cores.elf import NT_PRSTATUS, ElfCore
 from uniobs.errors import BadFormat
 from uniobs.memory.file import open_file
 
-OTHERS = {
-    b"KDUMP   ": "a kdump-compressed core",
-    b"makedumpfile": "a flattened kdump core",
-    b"EMiL": "a LiME image",
-    b"PAGEDU64": "a Windows crash dump",
-    b"MDMP": "a minidump",
-}
+HEAD = 16  # bytes that tell a format
+
+
+class Reader(Protocol):
+    """A format's module. ``read`` raises BadFormat, and leaves ``fd`` open then; else the core owns it."""
+
+    def read(self, fd: int, path: str) -> Core: ...
+
+
+class Format(NamedTuple):
+    """A file that begins with one of ``begins`` is read by ``uniobs.cores.<module>``."""
+
+    module: str
+    begins: tuple[bytes, ...]
+
+
+FORMATS = (Format("elf_kinds", (b"\x7fELF",)),)
 
 
 def open_core(path: str, raw_only: bool = False) -> Core:
@@ -25,27 +36,20 @@ def open_core(path: str, raw_only: bool = False) -> Core:
     fd = open_file(path)
     try:
         head = _head(fd, path)
-        for magic, what in OTHERS.items():
-            if head.startswith(magic) and not raw_only:
-                raise BadFormat(f"{path}: {what}, which uniobs doesn't read; take one with dump-guest-memory")
-        if raw_only or not head.startswith(b"\x7fELF"):
-            return raw.read(fd, path)
-        elf = ElfCore(fd, path)
-        notes = list(elf.notes())
-        if qemu_elf.is_qemu(notes):
-            return qemu_elf.read(elf, notes)
-        if solo5_elf.is_solo5(elf, notes):
-            return solo5_elf.read(elf, notes)
-        if any(note.name == "CORE" and note.type == NT_PRSTATUS for note in notes):
-            return linux_elf.read(elf, notes)
-        raise BadFormat(f"{path}: an ELF core of nobody that uniobs knows (no QEMU or thread notes)")
+        module = "raw" if raw_only else module_for(head)
+        return cast(Reader, import_module(f"uniobs.cores.{module}")).read(fd, path)
     except BaseException:
         os.close(fd)
         raise
 
 
+def module_for(head: bytes) -> str:
+    """The name of the module that reads what begins so."""
+    return next((format.module for format in FORMATS if head.startswith(format.begins)), "raw")
+
+
 def _head(fd: int, path: str) -> bytes:
     try:
-        return os.pread(fd, 16, 0)
+        return os.pread(fd, HEAD, 0)
     except OSError as error:
         raise BadFormat(f"{path}: {error.strerror}") from None

@@ -34,24 +34,30 @@ def read(elf: ElfCore, notes: list[Note]) -> Core:
             f"{elf.path}: taken with paging:true, which QEMU writes wrong; take one with "
             "dump-guest-memory paging=false (uniobs core take does)"
         )
+    registers, doubts = vcpus(elf.path, notes)
+    memory = FileMemory(elf.fd, elf.blocks(physical=True))
+    notices = (f"{elf.path} is cut short: {elf.missing} bytes of memory are missing",) if elf.missing else ()
+    return Core("qemu-elf", elf.path, memory, registers, notices=(*notices, *doubts))
+
+
+def vcpus(path: str, notes: list[Note]) -> tuple[tuple[Registers, ...], list[str]]:
+    """(registers of each vCPU, what is doubtful of them in words). Raises BadFormat."""
     states = [note.data for note in notes if note.name == "QEMU" and note.type == 0]
     if len(states) > CPUS_MAX:
-        raise BadFormat(f"{elf.path}: {len(states)} vCPUs")
+        raise BadFormat(f"{path}: {len(states)} vCPUs")
     statuses = [note.data for note in notes if note.name == "CORE" and note.type == NT_PRSTATUS]
     registers, doubts = [], []
     for cpu, state in enumerate(states):
-        found = _registers(elf.path, state, cpu)
+        found = _registers(path, state, cpu)
         doubtful = _contradicted(found, statuses[cpu] if cpu < len(statuses) else b"")
         if doubtful:
             known = {name: value for name, value in found.values.items() if name not in doubtful}
             found = Registers(known, found.source, cpu)
             doubts.append(
-                f"{elf.path}: its two notes of vCPU {cpu} disagree on {', '.join(doubtful)}: unknown"
+                f"{path}: its two notes of vCPU {cpu} disagree on {', '.join(doubtful)}: unknown"
             )
         registers.append(found)
-    memory = FileMemory(elf.fd, elf.blocks(physical=True))
-    notices = (f"{elf.path} is cut short: {elf.missing} bytes of memory are missing",) if elf.missing else ()
-    return Core("qemu-elf", elf.path, memory, tuple(registers), notices=(*notices, *doubts))
+    return tuple(registers), doubts
 
 
 def _contradicted(registers: Registers, status: bytes) -> list[str]:
