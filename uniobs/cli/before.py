@@ -1,13 +1,13 @@
 """What happened just before: the last calls and the last log lines of a guest."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 
 from uniobs.cli.output import Output
 from uniobs.errors import NotOffered, UniobsError
 from uniobs.model import registry
 from uniobs.model.guest import LogLine
+from uniobs.model.row import frozen
 
 CALLS = 5
 LINES = 3
@@ -15,7 +15,7 @@ PERIODIC = "trace=!nanosleep,clock_nanosleep,sleep"  # what tickers do all the t
 EVENTS = 4096  # of the newest events, as many are looked through
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class History:
     """``calls`` are strace lines, oldest first."""
 

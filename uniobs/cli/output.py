@@ -100,8 +100,8 @@ def _plain(value: Any) -> Any:
         return value.hex()
     if isinstance(value, frozenset | set | tuple):
         return sorted(value) if isinstance(value, frozenset | set) else list(value)
-    from dataclasses import asdict, is_dataclass
+    from uniobs.model.row import as_dict, is_row
 
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
+    if is_row(value):
+        return as_dict(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -127,14 +127,14 @@ def _how(frame: Frame) -> str:
 
 
 def json_stack(thread: Thread, stack: Stack, crashed: bool) -> dict[str, Any]:
-    from dataclasses import asdict
+    from uniobs.model.row import as_dict
 
     return {
         "tid": thread.tid,
         "name": thread.name,
         "state": thread.state,
         "crashed": crashed,
-        "frames": [asdict(frame) for frame in stack.frames],
+        "frames": [as_dict(frame) for frame in stack.frames],
         "error": stack.error,
         "note": stack.note,
     }

@@ -1,10 +1,10 @@
 """What every core format gives."""
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from uniobs.memory.file import FileMemory
 from uniobs.model.guest import Registers
+from uniobs.model.row import field, frozen
 
 
 class MappedFile(NamedTuple):
@@ -16,7 +16,7 @@ class MappedFile(NamedTuple):
     path: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Core:
     """``registers``: one a vCPU; ``threads``: by the host's thread id (hosted guests).
 

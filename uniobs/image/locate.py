@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from uniobs.model.row import frozen
 
 _LARGEST = 16 << 20  # bytes of a source file
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Snippet:
     path: Path
     line: int

@@ -1,12 +1,12 @@
 """Proving that an image is the one in memory: its text compared byte by byte, not its name."""
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from uniobs.errors import ImageMismatch, UnknownMemory
 from uniobs.image.elf import Elf
 from uniobs.image.patches import Patches
+from uniobs.model.row import frozen
 
 if TYPE_CHECKING:
     from uniobs.memory.base import AddressSpace
@@ -21,7 +21,7 @@ _SHARE: Final = 16
 _MANY: Final = 64  # words that differ, from which on it is another build whatever the rest is
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Proof:
     """What the comparison saw. Sizes in bytes of text."""
 

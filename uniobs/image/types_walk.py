@@ -5,12 +5,12 @@ A walk ends early at a cycle, at memory that isn't held, at a link that its neig
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from uniobs.errors import NotOffered, UnknownMemory
 from uniobs.image.types_model import Kind, Type
 from uniobs.image.types_value import Value
+from uniobs.model.row import frozen
 
 LIMIT: Final = 1 << 16
 _END: Final = 1 << 64
@@ -24,7 +24,7 @@ _QUEUES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Walk:
     """What was found, in order."""
 

@@ -7,8 +7,9 @@ died, in the middle of it, or that is garbled: its fields are then None, but for
 even that isn't known.
 """
 
-from dataclasses import dataclass, field
 from typing import Literal
+
+from uniobs.model.row import field, frozen
 
 ThreadState = Literal["running", "ready", "blocked", "sleeping", "exited"]
 WaitKind = Literal[
@@ -28,7 +29,7 @@ WaitKind = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wait:
     """What a thread waits for. ``name`` is the object's; ``owner_tid`` who holds it."""
 
@@ -41,7 +42,7 @@ class Wait:
     until_ns: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Thread:
     tid: int
     name: str | None = None
@@ -62,7 +63,7 @@ class Thread:
     torn: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lock:
     address: int
     kind: Literal["mutex", "cond", "sem", "mbox"] | None = None
@@ -77,7 +78,7 @@ class Lock:
     torn: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Socket:
     id: int
     kind: Literal["tcp", "udp", "raw", "file"] | None = None
@@ -103,7 +104,7 @@ class Socket:
     torn: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Interface:
     index: int
     name: str | None = None
@@ -122,7 +123,7 @@ class Interface:
     torn: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Counter:
     name: str | None
     kind: Literal["counter", "gauge"] | None = None
@@ -131,7 +132,7 @@ class Counter:
     torn: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Heap:
     total: int | None = None
     used: int | None = None
@@ -143,7 +144,7 @@ class Heap:
     torn: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AllocSite:
     pc: int
     live_bytes: int | None = None
@@ -153,7 +154,7 @@ class AllocSite:
     torn: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogLine:
     position: int
     time_ns: int | None
@@ -163,7 +164,7 @@ class LogLine:
     truncated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Arg:
     """One argument as carried. ``value``: an int, or bytes for paths and buffers (``length``: all of it)."""
 
@@ -174,7 +175,7 @@ class Arg:
     length: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Event:
     """One event of a trace ring, decoded. ``position`` orders events of one ring; time orders rings."""
 
@@ -190,7 +191,7 @@ class Event:
     args: tuple[Arg, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Loss:
     """What a reader of rings did not see, in slots: overwritten (``lost``) or never finished (``torn``).
 
@@ -204,7 +205,7 @@ class Loss:
     garbled: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Packet:
     position: int
     time_ns: int | None
@@ -215,7 +216,7 @@ class Packet:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Panic:
     kind: str  # the ABI's panic names: "exception", "assert", "stack_smash", "stack_overflow", "oom", "abort"
     vector: int | None = None
@@ -228,7 +229,7 @@ class Panic:
     stack: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Registers:
     """x86-64 registers of one vCPU or of a fault; a name that is missing is unknown."""
 
@@ -245,7 +246,7 @@ class Registers:
 Trust = Literal["registers", "cfi", "frame-pointer", "scan", "return-address"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Frame:
     """One frame, innermost first; inlined callees are frames of their own with the same pc."""
 
@@ -263,7 +264,7 @@ class Frame:
     sp: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stack:
     """A thread's frames, or why there are none (``error``); ``note`` qualifies them (where it stopped)."""
 
@@ -273,7 +274,7 @@ class Stack:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Vitals:
     """Signs of life of a guest without a region, as its own structures tell them."""
 
@@ -286,7 +287,7 @@ class Vitals:
 State = Literal["live", "hung", "dead", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Status:
     """The state of a guest and how it is known."""
 
@@ -298,7 +299,7 @@ class Status:
     unknown: tuple[str, ...] = ()  # what could not be determined
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     """One finding. severity orders them: 0 is worst; 5 and up is said but is no finding.
 

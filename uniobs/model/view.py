@@ -5,8 +5,9 @@ neither the engine nor the command names a probe.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from uniobs.model.row import frozen
 
 if TYPE_CHECKING:
     from uniobs.model.guest import (
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 Cell = str | int | float | bool | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Column:
     """``key`` is the JSON name and the row's attribute or key; ``header`` what text shows.
 
@@ -40,7 +41,7 @@ class Column:
     width: int = 0  # at least so many cells, where a tool's layout is fixed
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Table:
     """What a view answers: rows (mappings or dataclasses), and what it did not see."""
 

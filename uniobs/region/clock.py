@@ -1,11 +1,11 @@
 """Guest time: TSC ticks to nanoseconds since boot, and to wall-clock time."""
 
-from dataclasses import dataclass
+from uniobs.model.row import frozen
 
 MAX_TICKS = 1 << 62  # further from the anchor than any guest has run: garbage, not a time
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Clock:
     """``khz`` 0: not calibrated (yet), so every time is unknown. ``anchor_wall_ns`` 0: no wall clock."""
 

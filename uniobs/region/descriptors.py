@@ -1,8 +1,8 @@
 """Event descriptors: what an event id means, checked so that a garbled one is refused, not shown."""
 
-from dataclasses import dataclass
 from typing import Final, Literal
 
+from uniobs.model.row import frozen
 from uniobs.region import _abi
 from uniobs.region.reader import Region
 
@@ -16,14 +16,14 @@ MAX_ARGS: Final = 48 // _abi.EVENT_ARG_SIZE
 BYTES_KINDS: Final = 32  # kinds from here on carry a head word and bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArgDef:
     kind: int
     pos: int
     name: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EventDef:
     id: int
     name: str

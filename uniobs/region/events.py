@@ -1,10 +1,10 @@
 """Events of a trace or log ring: slots put together, arguments decoded."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from uniobs.model.guest import Arg, Event, Loss
+from uniobs.model.row import frozen
 from uniobs.region import _abi
 from uniobs.region.descriptors import BYTES_KINDS, ArgDef, Descriptors
 from uniobs.region.reader import Region
@@ -17,7 +17,7 @@ BACKWARDS: Final = 1 << 33  # ticks: further behind its predecessor than any nes
 SIGNED: Final = frozenset({_abi.ARG_I64, _abi.ARG_FD, _abi.ARG_RET})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RawEvent:
     """A whole event: its first slot's position, and its words."""
 

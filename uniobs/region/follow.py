@@ -1,10 +1,10 @@
 """Cursors over the region's rings: log lines, packets, and trace events merged by time."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
 
 from uniobs.model.guest import Event, LogLine, Loss, Packet
+from uniobs.model.row import replace
 from uniobs.region import _abi
 from uniobs.region.descriptors import Descriptors
 from uniobs.region.events import EventRing, decode, slots_of

@@ -2,7 +2,8 @@
 
 import os
 import re
-from dataclasses import dataclass
+
+from uniobs.model.row import frozen
 
 SUFFIXES = {"": 20, "b": 0, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50, "e": 60}
 DEFAULT_MEMORY = 128 << 20
@@ -13,7 +14,7 @@ full-screen win2k-hack no-fd-bootchk preconfig only-migratable mem-prealloc sing
 VALUELESS = frozenset(_BARE.split())  # options that no value follows
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QemuOptions:
     """Paths are as QEMU was given them: relative to its working directory, in its root."""
 

@@ -1,10 +1,10 @@
 """Guests on this host: VMM processes and hosted guests, found without flags or configuration."""
 
 import os
-from dataclasses import dataclass
 
 from uniobs.errors import UniobsError
 from uniobs.memory.maps import read_maps, read_maps_bytes
+from uniobs.model.row import frozen
 from uniobs.target import cmdline, procfs, tender
 
 HOSTED_MARK = b"/memfd:uniobs-region"
@@ -12,7 +12,7 @@ REGION_FILE_VARIABLE = b"UNIOBS_REGION_FILE="
 QEMU_NAMES = ("qemu-system-", "qemu-kvm", "kvm")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GuestInfo:
     """A guest as its process shows it; nothing of the guest's memory was read."""
 

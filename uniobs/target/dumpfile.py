@@ -9,12 +9,12 @@ import ctypes
 import fcntl
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from struct import Struct
 from typing import Final, Literal
 
 from uniobs.errors import BadFormat, TargetGone
 from uniobs.model.guest import Loss, Packet
+from uniobs.model.row import frozen
 from uniobs.target import procfs
 
 HEAD: Final = Struct("<IHHiIII")
@@ -31,7 +31,7 @@ DRIFT_NS: Final = 50_000_000  # ... or perhaps: it must be seen a few times
 DRIFTS: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """A file that is being written: what passes card ``iface`` in one direction, as the guest sees it."""
 
@@ -40,7 +40,7 @@ class Source:
     direction: Literal["rx", "tx"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Record:
     time_us: int  # of the machine's clock; comparable among files
     rank: int  # breaks ties: an answer comes after what it answers

@@ -13,10 +13,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from uniobs.errors import NotOffered, TargetError, UniobsError, UsageError
+from uniobs.model.row import frozen
 from uniobs.target import procfs, qmp
 from uniobs.target.dumpfile import DumpFile, DumpFollow, Source
 
@@ -39,7 +39,7 @@ DETACH_SECONDS: Final = 10.0
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Card:
     """A network card of the guest and the VMM's end of it. ``name`` is the netdev's id."""
 

@@ -1,12 +1,12 @@
 """What a Guest is made from: where its bytes come from, and what is known beside them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from uniobs.errors import NotOffered
 from uniobs.memory.base import Memory
 from uniobs.model.guest import Registers
+from uniobs.model.row import field, frozen
 from uniobs.target.discovery import GuestInfo
 
 
@@ -21,7 +21,7 @@ def no_registers() -> Sequence[Registers]:
     raise NotOffered("registers can't be had: this file holds memory only")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Origin:
     """``find_region`` gives the region's physical address, or None; it may raise BadFormat."""
 

@@ -2,18 +2,18 @@
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from uniobs.errors import AccessDenied, NoSuchTarget, TargetError, TargetGone
 from uniobs.memory.maps import Mapping
 from uniobs.memory.process import denied
+from uniobs.model.row import frozen
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 CMDLINE_MAX = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Process:
     """``start`` (clock ticks since the host's boot) with ``pid`` names a process for good."""
 

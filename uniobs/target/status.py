@@ -1,11 +1,11 @@
 """The state of a guest: live, hung or dead, and how that is known."""
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from uniobs.errors import BadFormat, ImageMismatch, NotOffered, TargetError, UniobsError, UnknownMemory
 from uniobs.model.guest import Status, Vitals
+from uniobs.model.row import replace
 from uniobs.region import _abi
 from uniobs.target import observed, procfs, qmp, solo5, tender
 

@@ -4,10 +4,10 @@ Source: qapi/virtio.json of QEMU 7.2 (x-query-virtio*) and the split virtqueue o
 (2.7): the index of what the driver offers lies in guest memory, two bytes into the available ring.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from uniobs.errors import NotOffered, TargetError, UnknownMemory
+from uniobs.model.row import frozen
 from uniobs.target import qmp
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ QUEUES_MAX: Final = 16
 _OTHERWISE: Final = ("VIRTIO_F_RING_PACKED", "VIRTIO_F_IOMMU_PLATFORM", "VIRTIO_F_ACCESS_PLATFORM")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Queue:
     """Indexes count modulo 65536. ``offered`` by the guest; ``taken`` and ``returned`` by the VMM."""
 

@@ -6,7 +6,6 @@ Which members there are decides, never a version. What can't be walked to its en
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, Final
 
 from uniobs.errors import BadFormat, NotOffered, UniobsError, UnknownMemory
@@ -22,6 +21,7 @@ from uniobs.model.guest import (
     Vitals,
     Wait,
 )
+from uniobs.model.row import replace
 from uniobs_probes.kernels import lwip, nanos_end, nanos_log
 from uniobs_probes.kernels.nanos_files import Files
 from uniobs_probes.kernels.nanos_program import Program

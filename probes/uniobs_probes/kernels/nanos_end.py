@@ -6,11 +6,11 @@ src/unix/signal.c (the lines that a deadly signal writes), src/x86_64/frame.h.
 
 import re
 import signal
-from dataclasses import dataclass
 from typing import Any, Final
 
 from uniobs.errors import UniobsError
 from uniobs.model.guest import Panic, Registers
+from uniobs.model.row import frozen
 from uniobs_probes.kernels import nanos_log
 from uniobs_probes.kernels.nanos_threads import CR2, ERROR, FSBASE, REGISTERS, VECTOR, Found
 
@@ -26,7 +26,7 @@ _SIGNAL: Final = re.compile(
 _ADDRESS: Final = re.compile(r"\n    fault address 0x([0-9a-f]{1,16})\n")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class End:
     """``code``: its exit code, None when it isn't kept; ``panic`` when a signal ended it."""
 

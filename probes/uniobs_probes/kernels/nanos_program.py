@@ -4,11 +4,11 @@ Without the program's ELF a futex is an address, and who holds the lock is unkno
 """
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
 from uniobs.errors import NotOffered, UniobsError
+from uniobs.model.row import frozen
 
 MUTEX: Final = "pthread_mutex_t"
 OBJECTS: Final = {MUTEX: "mutex", "pthread_cond_t": "cond", "sem_t": "sem"}
@@ -16,7 +16,7 @@ OWNER: Final = "__data.__owner"  # glibc's; others don't keep it where debug inf
 DEPTH_MAX: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Object:
     """What a futex belongs to. ``address``: its own; ``owner``: a tid, 0 is nobody."""
 

@@ -5,11 +5,11 @@ of src/kernel/kernel.h. What an image's structs don't have is left unknown.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from uniobs.errors import NotOffered, UniobsError, UnknownMemory
 from uniobs.image.types_walk import tree
+from uniobs.model.row import frozen
 
 if TYPE_CHECKING:
     from uniobs.image.types_value import Value
@@ -30,7 +30,7 @@ FSBASE, VECTOR, ERROR, CR2 = 22, 24, 25, 27
 SECOND: Final = 10**9
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """The system call a thread is in. ``queue``: the name of what it is blocked on; "" when that has none."""
 
@@ -41,7 +41,7 @@ class Call:
     clock: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """One struct thread as it was when it was read. ``frame``: what the processor ran in user mode last."""
 
@@ -57,7 +57,7 @@ class Found:
     clear_tid: int | None  # the word that its end clears and wakes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cpu:
     """``context``: what it runs, a thread's context or a kernel's."""
 
@@ -68,7 +68,7 @@ class Cpu:
     seen: int | None  # ns since boot: when it last set its timer
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Look:
     """All threads at one moment. ``problems``: what couldn't be walked to its end."""
 

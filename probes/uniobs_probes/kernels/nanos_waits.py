@@ -5,12 +5,12 @@ src/unix/futex.c, struct table of src/runtime/table.h; Linux' futex(2).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from uniobs.errors import UniobsError, UnknownMemory
 from uniobs.image.types_walk import chain
 from uniobs.model.guest import Wait, WaitKind
+from uniobs.model.row import frozen
 from uniobs_probes.kernels.nanos_program import Program
 from uniobs_probes.kernels.nanos_threads import Found
 
@@ -32,7 +32,7 @@ POLLS: Final = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwai
 SLEEPS: Final = ("nanosleep", "clock_nanosleep")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Futex:
     """One that has waiters, or had. ``value``: the word itself."""
 

@@ -4,11 +4,11 @@ What lies between the two tells: an exception's entry (arch/x64/entry.S), or who
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from uniobs.errors import UniobsError
 from uniobs.model.guest import Panic, Registers
+from uniobs.model.row import frozen
 
 ABORTING: Final = "aborting"  # set first thing
 MESSAGE: Final = "_ZZ5abortPKczE3msg"
@@ -28,7 +28,7 @@ SAID_MAX: Final = 1024
 DEPTH_MAX: Final = 32
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """A place on a CPU's stack. ``after``: the code address that its caller goes on at."""
 

@@ -3,11 +3,11 @@
 A thread's number is its ``_id``. What isn't among the members that an image has is left unknown.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from uniobs.errors import NotOffered, UniobsError, UnknownMemory
 from uniobs.image import types_cxx as cxx
+from uniobs.model.row import frozen
 
 if TYPE_CHECKING:
     from uniobs.image.types_value import Value
@@ -21,7 +21,7 @@ RUNNING, QUEUED, ENDED = ("running",), ("queued", "waking"), ("terminating", "te
 UNSTARTED: Final = ("unstarted", "prestarted")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """One sched::thread as it was when it was read. ``status``: as its enum names it; None when garbled."""
 
@@ -40,7 +40,7 @@ class Found:
     tcb: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cpu:
     """``since``: when its scheduler last ran, in ns since boot."""
 
@@ -50,7 +50,7 @@ class Cpu:
     since: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Look:
     """All threads at one moment, and which of them each CPU runs. ``problems``: what couldn't be walked."""
 

@@ -6,12 +6,12 @@ what it waits for, and only an object whose queue holds the record counts.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from uniobs.errors import NotOffered, UniobsError, UnknownMemory
 from uniobs.image import types_cxx as cxx
 from uniobs.model.guest import WaitKind
+from uniobs.model.row import frozen, replace
 from uniobs_probes.kernels.osv_names import plain
 from uniobs_probes.kernels.unikraft_waits import member_at
 
@@ -48,7 +48,7 @@ CALLS: Final[tuple[tuple[WaitKind, tuple[str, ...]], ...]] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Object:
     """A mutex or a condition variable. ``owner``: a thread's address, 0 nobody, None unknown."""
 

@@ -5,11 +5,11 @@ On top may be MirageOS (OCaml): its Lwt promises are heap objects that nothing n
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final
 
 from uniobs.errors import BadFormat, NotOffered, UniobsError, UnknownMemory
 from uniobs.model.guest import Frame, Heap, Panic, Registers, Thread, Vitals, Wait
+from uniobs.model.row import frozen
 
 TID: Final = 1
 PAGE: Final = 4096
@@ -24,7 +24,7 @@ WITH_ERROR: Final = (8, 10, 11, 12, 13, 14, 17)
 TRAP_FRAME: Final = (("rip", 40), ("cs", 32), ("rflags", 24), ("rsp", 16), ("ss", 8))  # below its top
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class End:
     reason: str
     panic: Panic | None = None

@@ -5,11 +5,11 @@ fault's registers are the struct __regs that the trap's entry left on its own st
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final
 
 from uniobs.errors import NotOffered, UniobsError, UnknownMemory
 from uniobs.model.guest import Frame, Panic, Registers
+from uniobs.model.row import frozen
 
 TERMINATE: Final = "ukplat_terminate"
 BOOT: Final = ("uk_boot_entry", "ukplat_entry_argp", "ukplat_entry", "uk_boot_shutdown")
@@ -28,7 +28,7 @@ SAID_MAX: Final = 256
 ASSERTION: Final = "Assertion failure: %s\n"  # UK_ASSERT of uk/assert.h
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class End:
     """``reason``: "panicked" or "exited"; ``panic`` with the former."""
 

@@ -4,11 +4,11 @@ Shapes: struct uk_sched and struct uk_thread of lib/uksched, struct schedcoop of
 image's structs don't have is left unknown.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from uniobs.errors import NotOffered, UniobsError, UnknownMemory
 from uniobs.image.types_walk import chain, queue
+from uniobs.model.row import frozen
 from uniobs_probes.kernels.macros import macro
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ FLAGS: Final = {RUNNABLE: 0x8, EXITED: 0x10}  # since the flags have these names
 MEMBERS: Final = ("ctx.ip", "ctx.sp", "flags", "thread_list")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """One struct uk_thread as it was when it was read."""
 
@@ -37,7 +37,7 @@ class Found:
     wakeup: int | None  # ns since boot; 0: by itself it doesn't wake
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Look:
     """All threads at one moment. ``problems``: lists that couldn't be walked to their end."""
 

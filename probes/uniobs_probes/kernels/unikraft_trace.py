@@ -7,11 +7,11 @@ nor a thread. Formats: struct uk_tracepoint_header and __UK_TRACE_REG of uk/trac
 import re
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from uniobs.errors import NotOffered, UnknownMemory
 from uniobs.model.guest import Arg, Event, Loss
+from uniobs.model.row import frozen
 
 HEAD: Final = struct.Struct("<4sIQQ")  # magic, bytes of arguments, ns since boot, definition's address
 DEFINITION: Final = struct.Struct("<4sIQBBB")  # magic, size, cookie, arguments, length of name and format
@@ -24,7 +24,7 @@ SIZES: Final = frozenset((1, 2, 4, 8))
 _CONVERSION: Final = re.compile(r"%([-+ #0]*\d*(?:\.\d+)?(?:hh|h|ll|l|z|j|t)?)([a-zA-Z%])")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Point:
     """A trace point: its arguments as (bytes, whether it is a string)."""
 

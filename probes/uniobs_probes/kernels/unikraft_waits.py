@@ -5,12 +5,12 @@ so does a pointer to what it waits for. A pointer counts only when the list at i
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from uniobs.errors import NotOffered, UniobsError, UnknownMemory
 from uniobs.image.types_model import Kind
 from uniobs.image.types_walk import queue
+from uniobs.model.row import frozen, replace
 
 if TYPE_CHECKING:
     from uniobs.image.types_model import Type
@@ -25,7 +25,7 @@ DEPTH_MAX: Final = 16
 INSIDE: Final = 2048  # bytes of what a stack points to that are searched
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Object:
     """Something to wait for. ``kind``: mutex, sem or queue; ``waiters``: threads, first come first."""
 

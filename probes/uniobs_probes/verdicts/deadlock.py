@@ -1,15 +1,15 @@
 """Deadlock: a cycle of threads, each waiting for a mutex that the next one holds (or for its end)."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from uniobs.model.guest import Lock, Thread, Verdict
+from uniobs.model.row import frozen
 from uniobs.model.text import pad
 from uniobs_probes.verdicts._place import answer, place_text, spot, thread_name, waits_at
 from uniobs_probes.views._facts import guest_now
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Edge:
     """``thread`` waits for ``owner``; ``lock`` is None when it waits for the owner's end (join)."""
 

@@ -2,11 +2,11 @@
 
 import time
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from uniobs.errors import NotOffered
 from uniobs.model.guest import Thread, Verdict
+from uniobs.model.row import replace
 from uniobs_probes.verdicts._loop import endless
 from uniobs_probes.verdicts._place import short_spot, spot, thread_name
 from uniobs_probes.verdicts._samples import by_looks, stays, thread_stays

@@ -1,12 +1,12 @@
 """Log lines as dmesg writes them."""
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from uniobs.errors import UsageError
 from uniobs.model.guest import LogLine
+from uniobs.model.row import frozen
 from uniobs.model.text import safe
 from uniobs.region import _abi
 
@@ -14,7 +14,7 @@ NAMES: Final = {**_abi.LEVEL_NAMES}
 ALIASES: Final = {"error": 3, "warning": 4, "panic": 0}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogOptions:
     """``wall_ns`` is the wall clock at boot, for -T; None or 0: unknown."""
 

@@ -1,11 +1,11 @@
 """Frames as tcpdump's lines. Addresses and ports stay numbers: the guest's names aren't this host's."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
 from uniobs.model.guest import Loss, Packet
+from uniobs.model.row import field, frozen
 from uniobs_probes.views.packets_ip import Network, arp, mac
 
 IPV4, IPV6, ARP, VLAN = 0x0800, 0x86DD, 0x0806, 0x8100
@@ -15,7 +15,7 @@ Stamp = Literal["clock", "none", "epoch", "delta", "date", "first"]
 Dump = Literal["", "x", "xx", "X", "XX", "A", "AA"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PacketOptions:
     """tcpdump's options. ``names`` are interfaces' names, shown in front when there are several."""
 

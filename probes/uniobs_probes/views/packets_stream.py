@@ -1,11 +1,11 @@
 """tcpdump as a stream: packets filtered, then written as lines, as JSON or into a capture file."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from uniobs.errors import UsageError
 from uniobs.model.guest import Interface, Packet
+from uniobs.model.row import replace
 from uniobs.model.view import Follow
 from uniobs_probes.views._facts import ask
 from uniobs_probes.views.packets import Dump, PacketFormatter, PacketOptions, Stamp, closing

@@ -1,18 +1,18 @@
 """ps: one row a thread."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from uniobs.errors import UsageError
 from uniobs.model.guest import Thread, Wait
+from uniobs.model.row import frozen, replace
 from uniobs.model.text import clock_text, percent_text, span_text
 from uniobs.model.view import Column, Table
 from uniobs_probes.views._facts import Facts, overflow_notes, torn_note
 from uniobs_probes.views._wait import wait_text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """A thread as ps shows it. Times in ns, sizes in bytes, ``pcpu`` in per cent of one CPU."""
 

@@ -1,10 +1,10 @@
 """ss: sockets in ss's layout, with its filters."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from uniobs.model.guest import Socket
+from uniobs.model.row import replace
 from uniobs.model.text import span_text
 from uniobs.model.view import Column, Table
 from uniobs_probes.views._facts import ask, guest_now, overflow_notes, torn_note

@@ -1,11 +1,11 @@
 """Calls as strace's lines."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
 from uniobs.model.guest import Arg, Event, Loss, Socket
+from uniobs.model.row import field, frozen
 from uniobs.region.clock import Clock
 from uniobs_probes.views import strace_args
 from uniobs_probes.views.strace_calls import Call, Pairing
@@ -16,7 +16,7 @@ COLUMN: Final = 39  # strace -a 40: results begin in the column after it
 Stamp = Literal["", "t", "tt", "ttt", "r"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StraceOptions:
     """strace's options. ``names`` gives threads' names for the prefix of -f; without one it's ``[tid 3]``."""
 

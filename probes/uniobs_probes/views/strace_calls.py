@@ -1,16 +1,16 @@
 """Entries and exits paired into calls."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from uniobs.model.guest import Arg, Event
+from uniobs.model.row import frozen
 
 CREATES: Final = 0o100 | 0o20000000  # O_CREAT, O_TMPFILE
 MAX_OPEN: Final = 4096  # calls whose exit was lost must not pile up
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """One system call. ``enter`` or ``exit`` is None when that half was lost or hasn't come."""
 

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from uniobs.errors import UsageError
+from uniobs.model.row import frozen
 from uniobs_probes.views.strace_names import CLASSES
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallFilter:
     """Names and patterns; ``negated`` shows all the others."""
 

@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from uniobs.model.guest import Thread
+from uniobs.model.row import replace
 from uniobs.model.text import size_text, span_text
 from uniobs.model.view import Column, Table
 from uniobs_probes.views import ps

@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from uniobs.model.guest import Thread
+from uniobs.model.row import frozen
 from uniobs.model.text import UNKNOWN
 from uniobs.model.view import Column, Table
 from uniobs_probes.views._facts import Facts, ask, heap_of, live_header
@@ -36,7 +36,7 @@ COLUMNS = (
 CAPTION = "procs -------heap (KiB)------- --system--- ---packets--- --cpu--"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sample:
     """Totals at one moment; ``at_ns`` is a clock of the host's, or the guest's age for totals since boot."""
 

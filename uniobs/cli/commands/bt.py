@@ -1,6 +1,5 @@
 """uniobs bt: the stacks of all threads."""
 
-from dataclasses import asdict
 from typing import Any
 
 from uniobs.cli import args, render, session, stacks
@@ -8,6 +7,7 @@ from uniobs.cli.output import Output
 from uniobs.errors import EXIT_INCOMPLETE, EXIT_OK, NotOffered, UsageError
 from uniobs.model import fault
 from uniobs.model.guest import Panic
+from uniobs.model.row import as_dict
 from uniobs.target.instruction import instruction_text
 
 DOC = """\
@@ -74,7 +74,7 @@ def _show_vcpus(out: Output, target: Any, why: NotOffered) -> int:
     """What can be shown of a kernel that nobody knows: where its vCPUs are."""
     found = stacks.stacks_of_vcpus(target)
     if out.json:
-        rows = [{"cpu": cpu, "frames": [asdict(f) for f in s.frames], "error": s.error} for cpu, s in found]
+        rows = [{"cpu": cpu, "frames": [as_dict(f) for f in s.frames], "error": s.error} for cpu, s in found]
         out.object(render.envelope("bt", target.name, rows, (str(why),), False))
         return EXIT_INCOMPLETE
     for cpu, stack in found:
