@@ -58,7 +58,7 @@ def json_rows(table: Table) -> list[dict[str, Any]]:
 
 
 def _fields(row: Any) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in row.__dataclass_fields__}
+    return {name: getattr(row, name) for name in row.__match_args__}
 
 
 def envelope(
