@@ -1,22 +1,37 @@
 """Instructions around a pc, from memory where it is held."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from uniobs.errors import UnknownMemory
+from uniobs.model.row import frozen
 
 if TYPE_CHECKING:
     from uniobs.image.module import Module
     from uniobs.memory.base import AddressSpace
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
+class Operand:
+    """Memory: [base + index * scale + offset]; ``segment`` fs or gs adds its base. "": none."""
+
+    base: str
+    index: str
+    scale: int
+    offset: int
+    segment: str
+    size: int  # bytes that are accessed
+
+
+@frozen
 class Instruction:
     address: int
     size: int  # bytes
     text: str  # Intel syntax: "mov dword ptr [rdi], 0x2a"
     pointers: tuple[str, ...]  # registers that its memory operands are addressed by
     from_memory: bool  # False: the image's bytes, since the memory isn't held
+    memory: tuple[Operand, ...] = ()
+    target: int | None = None  # where a call or jump goes, if it says so itself
+    registers: tuple[str, ...] = ()  # its register operands
 
 
 def _bytes(module: "Module | None", space: "AddressSpace | None", pc: int, size: int) -> tuple[bytes, bool]:
@@ -46,12 +61,23 @@ def disassemble(
     decoder.detail = True
     found: list[Instruction] = []
     for row in decoder.disasm(code, pc, count):
-        pointers: list[str] = []
-        for operand in row.operands:
-            if operand.type == x86.X86_OP_MEM:
-                for number in (operand.mem.base, operand.mem.index):
-                    if number and row.reg_name(number) not in pointers:
-                        pointers.append(row.reg_name(number))
+        memory = tuple(_operand(row, one) for one in row.operands if one.type == x86.X86_OP_MEM)
+        pointers = tuple(dict.fromkeys(name for one in memory for name in (one.base, one.index) if name))
+        goes = row.group(x86.X86_GRP_CALL) or row.group(x86.X86_GRP_JUMP)
+        targets = [one.imm for one in row.operands if goes and one.type == x86.X86_OP_IMM]
         text = f"{row.mnemonic} {row.op_str}".strip()
-        found.append(Instruction(row.address, row.size, text, tuple(pointers), from_memory))
+        names = tuple(row.reg_name(one.reg) for one in row.operands if one.type == x86.X86_OP_REG)
+        found.append(
+            Instruction(
+                *(row.address, row.size, text, pointers, from_memory, memory),
+                targets[0] & (1 << 64) - 1 if targets else None,
+                names,
+            )
+        )
     return found
+
+
+def _operand(row: Any, operand: Any) -> Operand:
+    mem = operand.mem
+    base, index, segment = (row.reg_name(n) if n else "" for n in (mem.base, mem.index, mem.segment))
+    return Operand(base, index, mem.scale, mem.disp, segment, operand.size)
