@@ -93,7 +93,7 @@ def test_separate_debug_file(tmp_path: Path) -> None:
     assert beside.symbolise(address) == expected
     assert beside.text_sha == text_sha
     (tmp_path / "app.debug").rename(tmp_path / "elsewhere")
-    assert Module.load(path).symbolise(address) == [(None, None, None, False)]
+    assert Module.load(path).symbolise(address) == [(None, None, None, False, None)]
     named = Module.load(path, debug=tmp_path / "elsewhere")
     assert named.symbolise(address) == expected
 

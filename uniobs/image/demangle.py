@@ -5,7 +5,6 @@ bound is demangled by a process of its own, under limits, or stays as it is.
 """
 
 import re
-import subprocess
 import sys
 from functools import lru_cache
 from typing import Final
@@ -41,8 +40,8 @@ _children = 0
 
 
 def mangled(name: str) -> bool:
-    """Whether display() would show it differently, as far as its first characters tell."""
-    return name.startswith(("_Z", "_R", "caml", _HERMIT)) and _core(name) is not None
+    """Whether it looks like a name that display() may show differently."""
+    return _core(name) is not None
 
 
 @lru_cache(16384)
@@ -72,6 +71,23 @@ def full(name: str) -> str:
     if text is None:
         return _cut(name)
     return _cut(text + "".join(f" [clone {clone}]" for clone in _CLONES.findall(clones)[:8]))
+
+
+def bare(readable: str) -> str:
+    """The function's own name: wait of sched::thread::wait, fmt of <T as core::fmt::Debug>::fmt."""
+    text = readable
+    while (at := text.find("<")) >= 0 and len(text) <= LONGEST:
+        depth = 0
+        for end in range(at, len(text)):
+            depth += {"<": 1, ">": -1}.get(text[end], 0)
+            if not depth:
+                break
+        else:
+            break
+        text = text[:at] + text[end + 1 :]
+    words = text.partition("(")[0].split("::")
+    parts = [word for word in words if word[:1].isalpha() or word[:1] in ("_", "~")]
+    return parts[-1] if parts else readable
 
 
 def _core(name: str) -> str | None:
@@ -118,6 +134,8 @@ def _in_child(name: str) -> str | None:
     if len(name) > _CHILD_INPUT_MAX or _children >= _CHILDREN_MAX:
         return None
     _children += 1
+    import subprocess
+
     try:
         done = subprocess.run(
             [sys.executable, "-P", "-c", _CHILD],

@@ -22,15 +22,27 @@ if TYPE_CHECKING:
 
 _SAMPLES = 4
 _SAMPLE = 32  # bytes
+_MANGLED = ("_Z", "_R", "caml", "hermit__")  # how the names begin that demangle.py may make readable
 
 
 class SourceFrame(NamedTuple):
     """One source position of a pc. None: not known."""
 
-    function: str | None
+    function: str | None  # as people read it: demangled, without argument types
     file: str | None  # the path as the compiler was given it, made absolute by its directory
     line: int | None
     inlined: bool  # into the next frame of the list
+    linkage_name: str | None = None  # what was demangled
+
+
+def _readable(frame: SourceFrame) -> SourceFrame:
+    name = frame.function
+    if name is None or not name.startswith(_MANGLED):
+        return frame
+    from uniobs.image.demangle import display
+
+    text = display(name)
+    return frame._replace(function=text, linkage_name=name) if text != name else frame
 
 
 class Module:
@@ -172,7 +184,7 @@ class Module:
         if known is None:
             if len(self._frames) > 65536:
                 self._frames.clear()
-            known = self._frames[address] = self._symbolise(address)
+            known = self._frames[address] = [_readable(frame) for frame in self._symbolise(address)]
         return list(known)
 
     def _symbolise(self, address: int) -> list[SourceFrame]:

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from uniobs.errors import ImageMismatch, NotOffered
+from uniobs.image.demangle import bare
 from uniobs.model.guest import Frame, Stack, Thread
 from uniobs.model.text import safe
 from uniobs.model.where import where
@@ -26,7 +27,7 @@ _ALLOCATING = re.compile(_DYING.pattern + r"|(^|_)(k?[mc]?alloc\w*|realloc|heap|
 def caller(stack: Stack, machinery: re.Pattern[str]) -> Frame | None:
     """The first frame, from the innermost, whose function isn't part of the machinery."""
     for frame in stack.frames:
-        if frame.function is not None and not machinery.search(frame.function):
+        if frame.function is not None and not machinery.search(bare(frame.function)):
             return frame
     return stack.frames[-1] if stack.frames else None
 

@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from uniobs.errors import BadFormat, ImageMismatch, NotOffered, UniobsError
+from uniobs.image.demangle import display
 from uniobs.model.guest import Heap, Lock, Socket, Thread
 
 
@@ -43,7 +44,7 @@ class Facts:
         for module in self._modules():
             found = module.function(thread.entry)
             if found is not None:
-                return str(found[0])
+                return display(found[0])
         return f"{thread.entry:#x}"
 
     def _modules(self) -> Sequence[Any]:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from uniobs.image.types_table import TypeTable
 
 
+_QUALIFIED = ("_Z", "_R", "hermit__")
+
+
 class Location(NamedTuple):
     """One source position; innermost first in a list of them."""
 
@@ -160,7 +163,8 @@ class Dwarf:
         return None
 
     def name(self, offset: int, unit: Unit | None = None) -> str | None:
-        """The source name of the function at an offset of .debug_info, through its origins.
+        """The name of the function at an offset of .debug_info, through its origins: its linkage name where
+        that says its namespace and class (C++, Rust), else the one in the source.
 
         ``unit`` is where it most likely lies.
         """
@@ -170,23 +174,23 @@ class Dwarf:
         return self._names[offset]
 
     def _find_name(self, offset: int, unit: Unit | None) -> str | None:
-        linkage = None
+        plain = None
         for _ in range(8):
             if unit is None or not unit.offset <= offset < unit.offset + unit.size:
                 unit = self.unit_holding(offset)
             if unit is None:
                 break
             entry = unit.attributes(offset - unit.offset, info.NAMES)[1]
-            text = unit.string(entry.get(AT_NAME))
-            if text:
-                return text
-            linkage = linkage or unit.string(entry.get(AT_LINKAGE_NAME))
+            linkage = unit.string(entry.get(AT_LINKAGE_NAME))
+            if linkage and linkage.startswith(_QUALIFIED):
+                return linkage
+            plain = plain or unit.string(entry.get(AT_NAME))
             origin = entry.get(AT_ABSTRACT_ORIGIN) or entry.get(AT_SPECIFICATION)
             following = unit.reference(origin) if origin else None
             if following is None:
                 break
             offset = following
-        return linkage
+        return plain
 
     def locate(self, address: int) -> list[Location]:
         """Source positions of a link address, innermost first; empty when no unit covers it."""
