@@ -11,7 +11,7 @@ from uniobs.model.guest import Registers
 from uniobs.region._abi import FLAG_HOSTED, HEADER_OFFSETS
 from uniobs.region.header import read_header
 from uniobs.region.reader import Region
-from uniobs.target import ram, scan
+from uniobs.target import scan
 from uniobs.target.origin import MappedImage, Origin
 
 AT_ENTRY = 9
@@ -76,12 +76,15 @@ def _core(core: Core, name: str | None) -> Origin:
         identity=hosted or core.kind == solo5_elf.KIND,
         notices=core.notices,
         backend=core.path,
+        machine=core.machine,
+        frames=core.frames,
     )
 
 
 def stands_on(core: Core) -> Callable[[int], bool]:
     """Whether a region describes the stack that a vCPU stands on: one that an earlier boot left doesn't."""
-    sps = [sp for registers in core.registers if (sp := registers.get("rsp")) is not None]
+    stack_pointer = "sp" if core.machine == "aarch64" else "rsp"
+    sps = [sp for registers in core.registers if (sp := registers.get(stack_pointer)) is not None]
 
     def accept(address: int) -> bool:
         try:
@@ -128,6 +131,8 @@ def _layout(flat: FileMemory, size: int, path: str, notices: list[str]) -> tuple
     The region's own address decides: at its offset in the file (RAM from 0), above 4 GiB (how much lies
     below follows), or anywhere (a hosted guest's region file).
     """
+    from uniobs.target import ram
+
     offsets = scan.candidates(flat)
     for offset in offsets:
         own = int.from_bytes(flat.read(offset + HEADER_OFFSETS["self_pa"], 8), "little")

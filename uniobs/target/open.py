@@ -1,20 +1,20 @@
 """open_target: from what the user says to a Guest."""
 
 import os
-import re
 import stat
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from uniobs.errors import NoSuchTarget, NotOffered, TargetError, UsageError
-from uniobs.memory.maps import read_maps_bytes
-from uniobs.memory.process import ProcessMemory
 from uniobs.model.guest import Registers
-from uniobs.target import discovery, procfs, ram, scan, solo5, tender
-from uniobs.target.discovery import GuestInfo
 from uniobs.target.guest import Guest
 from uniobs.target.origin import Origin
 
+if TYPE_CHECKING:
+    from uniobs.target.discovery import GuestInfo
+
 SERIAL = "serial://"
+SIGURG = 23  # ignored unless a process asks for it
 
 
 def open_target(
@@ -33,6 +33,8 @@ def open_target(
         return open_pid(int(spec), images, name)
     if "/" in spec:
         return open_path(spec, images, name)
+    from uniobs.target import discovery
+
     guests = discovery.find_guests()
     named = [guest for guest in guests if guest.name == spec]
     if len(named) > 1:
@@ -47,6 +49,8 @@ def open_target(
 
 
 def open_pid(pid: int, images: Sequence[str] = (), name: str | None = None) -> Guest:
+    from uniobs.target import discovery, procfs
+
     info = discovery.guest_of(pid)
     if info is None:
         process = procfs.read_process(pid)
@@ -55,11 +59,15 @@ def open_pid(pid: int, images: Sequence[str] = (), name: str | None = None) -> G
     return open_guest(info, images, name)
 
 
-def open_guest(info: GuestInfo, images: Sequence[str] = (), name: str | None = None) -> Guest:
+def open_guest(info: "GuestInfo", images: Sequence[str] = (), name: str | None = None) -> Guest:
     """A running guest. Raises AccessDenied, TargetGone, TargetError."""
+    from uniobs.target import tender
+
     if info.kind == "process":
         return Guest(_hosted_origin(info, name), images)
     if info.vmm in tender.TENDERS:
+        from uniobs.target import solo5
+
         return Guest(solo5.origin(info, name), images)
     return Guest(_qemu_origin(info, name), images)
 
@@ -76,16 +84,45 @@ def open_path(path: str, images: Sequence[str] = (), name: str | None = None) ->
         raise UsageError(f"{path} is a socket: for a guest's channel say {SERIAL}{os.path.abspath(path)}")
     if not stat.S_ISREG(info.st_mode) and not stat.S_ISBLK(info.st_mode):
         raise TargetError(f"{path} is no regular file")
-    owner = _guest_that_maps(info)
-    if owner is not None:
+    if not _idle_core(path) and (owner := _guest_that_maps(info)) is not None:
         return open_guest(owner, images, name)
     from uniobs.target.files import file_origin
 
     return Guest(file_origin(path, name), images)
 
 
-def _guest_that_maps(info: os.stat_result) -> GuestInfo | None:
+def _idle_core(path: str) -> bool:
+    """Whether it is an ELF core that nobody writes to: then no process need be asked whether it is its RAM.
+
+    A read lease is granted only where no process has the file open for writing, or mapped so.
+    """
+    import fcntl
+
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        head = os.pread(fd, 18, 0)
+        if head[:4] != b"\x7fELF" or head[16:] != b"\4\0":
+            return False
+        fcntl.fcntl(fd, fcntl.F_SETSIG, SIGURG)  # should a writer come meanwhile: not SIGIO, which kills
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError:
+        return False  # it has a writer, another owner, or a file system without leases
+    finally:
+        os.close(fd)
+    return True
+
+
+def _guest_that_maps(info: os.stat_result) -> "GuestInfo | None":
     """The live guest whose memory this file is."""
+    import re
+
+    from uniobs.memory.maps import read_maps_bytes
+    from uniobs.target import discovery
+
     device, inode = f"{os.major(info.st_dev):02x}:{os.minor(info.st_dev):02x}", info.st_ino
     wanted = re.compile(rf"rw-s \S+ {device} {inode} ".encode())
     for guest in discovery.find_guests():
@@ -97,7 +134,9 @@ def _guest_that_maps(info: os.stat_result) -> GuestInfo | None:
     return None
 
 
-def _qemu_origin(info: GuestInfo, name: str | None) -> Origin:
+def _qemu_origin(info: "GuestInfo", name: str | None) -> Origin:
+    from uniobs.target import ram, scan
+
     notices: list[str] = []
     memory = ram.find_ram(info, notices)
 
@@ -128,7 +167,10 @@ def _qemu_origin(info: GuestInfo, name: str | None) -> Origin:
     )
 
 
-def _hosted_origin(info: GuestInfo, name: str | None) -> Origin:
+def _hosted_origin(info: "GuestInfo", name: str | None) -> Origin:
+    from uniobs.memory.process import ProcessMemory
+    from uniobs.target import discovery, procfs, scan
+
     procfs.check_access(info.pid)
     memory = ProcessMemory(info.pid)
 

@@ -1,13 +1,15 @@
 """What a Guest is made from: where its bytes come from, and what is known beside them."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from uniobs.errors import NotOffered
 from uniobs.memory.base import Memory
 from uniobs.model.guest import Registers
 from uniobs.model.row import field, frozen
-from uniobs.target.discovery import GuestInfo
+
+if TYPE_CHECKING:
+    from uniobs.target.discovery import GuestInfo
 
 
 class MappedImage(NamedTuple):
@@ -33,7 +35,7 @@ class Origin:
     find_region: Callable[[int | None], int | None]
     registers: Callable[[], Sequence[Registers]] = no_registers
     pid: int | None = None
-    info: GuestInfo | None = None
+    info: "GuestInfo | None" = None
     image_hint: str | None = None  # a path that may be the image; proven before it's used
     thread_registers: dict[int, Registers] = field(default_factory=dict)  # by os_tid: cores of hosted guests
     mapped_images: tuple[MappedImage, ...] = ()  # shared libraries of hosted guests, to be proven
@@ -41,3 +43,5 @@ class Origin:
     refresh: Callable[[], None] | None = None
     notices: tuple[str, ...] = ()
     backend: str | None = None  # the file that holds the memory
+    machine: str = "x86-64"  # or "aarch64"
+    frames: Callable[[int], int] | None = None  # what page tables say -> guest-physical: a PV guest of Xen

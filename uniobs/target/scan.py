@@ -5,14 +5,11 @@ The region's own finder then judges the candidates.
 """
 
 import os
-import re
-import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from uniobs.errors import UniobsError
 from uniobs.memory.base import Memory, Range
 from uniobs.memory.file import EXTENTS_MAX, FileMemory, data_extents
-from uniobs.memory.process import ProcessMemory, gather, read_into
 from uniobs.region import find as finder
 from uniobs.region._abi import MAGIC
 
@@ -26,11 +23,12 @@ MAX_CANDIDATES = finder.MAX_CANDIDATES
 _TOUCHED = bytes(1 if value & 0xC0 else 0 for value in range(256))  # bit 63 present, bit 62 swapped
 Extent = tuple[int, int]  # start, size
 Fill = Callable[[int, bytearray, int], int]  # (position, buffer, bytes wanted) -> bytes got
-_RUN = re.compile(b"\x01+")
 
 
 def touched_pages(pid: int, start: int, size: int) -> Iterator[range]:
     """Runs of addresses of pages that exist in the process; every page when pagemap can't be read."""
+    import re
+
     try:
         fd = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -45,7 +43,7 @@ def touched_pages(pid: int, start: int, size: int) -> Iterator[range]:
             if len(entries) != (end - window) // PAGE * 8:
                 yield range(window, end, PAGE)
                 continue
-            for run in _RUN.finditer(entries[7::8].translate(_TOUCHED)):
+            for run in re.finditer(b"\x01+", entries[7::8].translate(_TOUCHED)):
                 yield range(window + run.start() * PAGE, window + run.end() * PAGE, PAGE)
     finally:
         if fd >= 0:
@@ -63,6 +61,8 @@ def _heads(heads: bytes, addresses: Sequence[int]) -> Iterator[int]:
 
 def magic_in_process(pid: int, start: int, size: int) -> Iterator[int]:
     """VMM addresses of pages that begin with the magic. Raises TargetGone or AccessDenied."""
+    from uniobs.memory.process import gather, read_into
+
     scattered: list[int] = []
     dense: list[Extent] = []
     for run in touched_pages(pid, start, size):
@@ -121,6 +121,8 @@ def _together(chunks: Sequence[Extent], fill: Fill) -> list[int]:
         except UniobsError as error:
             failed.append(error)
 
+    import threading
+
     half = len(chunks) // 2
     other = threading.Thread(target=work, args=(chunks[half:],))
     other.start()
@@ -158,12 +160,15 @@ def candidates(memory: Memory) -> list[int]:
 
 
 def _addresses(memory: Memory) -> Iterator[int]:
+    if isinstance(memory, FileMemory):
+        yield from magic_in_file(memory)
+        return
+    from uniobs.memory.process import ProcessMemory
+
     if isinstance(memory, ProcessMemory) and memory.blocks:
         for block in memory.blocks:
             for where in magic_in_process(memory.pid, block.where, block.size):
                 yield where - block.where + block.start
-    elif isinstance(memory, FileMemory):
-        yield from magic_in_file(memory)
     else:
         yield from finder.candidates(memory)
 
