@@ -1,8 +1,9 @@
 """What every core format gives."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from uniobs.memory.file import FileMemory
+from uniobs.memory.base import Memory
 from uniobs.model.guest import Registers
 from uniobs.model.row import field, frozen
 
@@ -25,10 +26,12 @@ class Core:
 
     kind: str  # "qemu-elf", "linux-elf", "solo5-elf", "raw"
     path: str
-    memory: FileMemory
+    memory: Memory
     registers: tuple[Registers, ...] = ()
     threads: dict[int, Registers] = field(default_factory=dict)
     files: tuple[MappedFile, ...] = ()
     auxv: dict[int, int] = field(default_factory=dict)
     region: int | None = None  # its physical address, when finding the layout meant finding it
     notices: tuple[str, ...] = ()
+    machine: str = "x86-64"  # or "aarch64"
+    frames: Callable[[int], int] | None = None  # what page tables say -> guest-physical: a PV guest of Xen

@@ -1,7 +1,6 @@
 """open_core: which format a file has, by how it begins."""
 
 import os
-import stat
 from importlib import import_module
 from typing import NamedTuple, Protocol, cast
 
@@ -25,7 +24,10 @@ class Format(NamedTuple):
     begins: tuple[bytes, ...]
 
 
-FORMATS = (Format("elf_kinds", (b"\x7fELF",)),)
+FORMATS = (
+    Format("elf_kinds", (b"\x7fELF",)),
+    Format("kdump", (b"KDUMP   ", b"makedumpfile")),
+)
 
 
 def open_core(path: str, raw_only: bool = False) -> Core:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from uniobs.errors import UniobsError
 from uniobs.memory.base import Memory, Range
 from uniobs.memory.file import EXTENTS_MAX, FileMemory, data_extents
+from uniobs.memory.pages import PagedMemory
 from uniobs.region import find as finder
 from uniobs.region._abi import MAGIC
 
@@ -162,6 +163,9 @@ def candidates(memory: Memory) -> list[int]:
 def _addresses(memory: Memory) -> Iterator[int]:
     if isinstance(memory, FileMemory):
         yield from magic_in_file(memory)
+        return
+    if isinstance(memory, PagedMemory):
+        yield from (address for address, head in memory.heads(len(MAGIC)) if head == MAGIC)
         return
     from uniobs.memory.process import ProcessMemory
 
