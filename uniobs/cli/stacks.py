@@ -48,7 +48,9 @@ def stack_of(target: Any, thread: Thread) -> Stack:
 def stacks_of_vcpus(target: Any) -> list[tuple[int, Stack]]:
     """(vCPU, its stack) of a guest whose threads nobody knows. NotOffered without registers or image."""
     from uniobs.image.unwind import unwind
+    from uniobs.target.space import unwindable
 
+    unwindable(target)
     if not target.modules:
         raise NotOffered(f"no image of {target.name} is known: name its ELF with --image")
     found = []
@@ -88,7 +90,7 @@ def show_stack(out: Output, stack: Stack, *, faulting: str | None = None) -> Non
     digits = len(str(len(stack.frames)))
     last, same, skipped = "", 0, 0
     for number, frame in enumerate(stack.frames):
-        what = "  ".join([pad(_name(frame), names), pad(_spot(frame), spots), _how(frame)])
+        what = "  ".join([pad(_name(frame), names), pad(_spot(frame), spots), how(frame)])
         same = same + 1 if what == last else 0
         last = what
         if same >= REPEATS and number + 1 < len(stack.frames):
@@ -117,13 +119,14 @@ def _spot(frame: Frame) -> str:
     return f"+{frame.offset:#x}" if frame.function is not None and frame.offset is not None else "-"
 
 
-def _how(frame: Frame) -> str:
-    how = HOW[frame.trust]
+def how(frame: Frame) -> str:
+    """How a frame is known, what it is inlined into, what makes it doubtful."""
+    text = HOW[frame.trust]
     if frame.inlined_into:
-        how += f" (inlined into {frame.inlined_into})"
+        text += f" (inlined into {frame.inlined_into})"
     if frame.unproven:
-        how += " UNPROVEN: its code in memory differs from the image"
-    return how.strip()
+        text += " UNPROVEN: its code in memory differs from the image"
+    return text.strip()
 
 
 def json_stack(thread: Thread, stack: Stack, crashed: bool) -> dict[str, Any]:

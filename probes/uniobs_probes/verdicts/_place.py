@@ -1,44 +1,17 @@
 """The line that matters of a stack: the first frame that isn't the machinery of waiting or dying."""
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import groupby
 from typing import Any
 
 from uniobs.errors import ImageMismatch, NotOffered
-from uniobs.image.demangle import bare
-from uniobs.model.guest import Frame, Stack, Thread
+from uniobs.image.machinery import died_at, waits_at
+from uniobs.model.guest import Frame, Thread
 from uniobs.model.text import safe
 from uniobs.model.where import where
 
-# parts of function names, between underscores: mutex_lock, pthread_cond_wait, __futex_abstimed_wait64...
-_WAITING = re.compile(
-    r"(^|_)(k?mutex|k?cond|sem|mbox|lock|unlock|lll|futex|wait\w*|block\w*|(?:re)?sched\w*|switch\w*|context|yield"
-    r"|syscall|sleep|nanosleep|pthread|thread|uniobs)(_|\d|$)"
-)
-_DYING = re.compile(
-    r"(^|_)k?assert(ion)?(_func|_rtn)?$|(^|_)(panic|fail\w*|abort|stack_chk\w*|raise|pthread_kill\w*|oops|uniobs"
-    r"|halt|hlt|ukplat)(_|\d|$)|^(system_off|acpi_poweroff|platform_exit)$"
-)
-_ALLOCATING = re.compile(_DYING.pattern + r"|(^|_)(k?[mc]?alloc\w*|realloc|heap|oom|sbrk)(_|\d|$)")
-
-
-def caller(stack: Stack, machinery: re.Pattern[str]) -> Frame | None:
-    """The first frame, from the innermost, whose function isn't part of the machinery."""
-    for frame in stack.frames:
-        if frame.function is not None and not machinery.search(bare(frame.function)):
-            return frame
-    return stack.frames[-1] if stack.frames else None
-
-
-def waits_at(stack: Stack) -> Frame | None:
-    return caller(stack, _WAITING)
-
-
-def died_at(stack: Stack, kind: str) -> Frame | None:
-    """``kind``: of the panic. Who asked for memory matters, not the allocator that found none."""
-    return caller(stack, _ALLOCATING if kind == "oom" else _DYING)
+__all__ = ["answer", "died_at", "place_text", "short_spot", "spot", "spots", "thread_name", "waits_at"]
 
 
 def spots(frames: Sequence[Frame], most: int) -> list[str]:
