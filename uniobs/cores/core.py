@@ -33,5 +33,6 @@ class Core:
     auxv: dict[int, int] = field(default_factory=dict)
     region: int | None = None  # its physical address, when finding the layout meant finding it
     notices: tuple[str, ...] = ()
+    identity: bool = False  # virtual = physical for certain
     machine: str = "x86-64"  # or "aarch64"
     frames: Callable[[int], int] | None = None  # what page tables say -> guest-physical: a PV guest of Xen

@@ -33,8 +33,7 @@ def read(elf: ElfCore, notes: list[Note]) -> Core:
     if len(threads) > THREADS_MAX:
         raise BadFormat(f"{elf.path}: {len(threads)} threads")
     memory = FileMemory(elf.fd, elf.blocks())
-    notices = (f"{elf.path} is cut short: {elf.missing} bytes of memory are missing",) if elf.missing else ()
-    return Core("linux-elf", elf.path, memory, (), threads, files, auxv, notices=notices)
+    return Core("linux-elf", elf.path, memory, (), threads, files, auxv, notices=elf.cut_notice())
 
 
 def _files(path: str, data: bytes) -> tuple[MappedFile, ...]:

@@ -37,5 +37,4 @@ def read(elf: ElfCore, notes: list[Note]) -> Core:
         raise BadFormat(f"{elf.path}: a garbled core of solo5-hvt")
     registers = Registers({name: found[1][name] for name in SURE}, "core note", 0)
     memory = FileMemory(elf.fd, elf.blocks(physical=True))
-    notices = (f"{elf.path} is cut short: {elf.missing} bytes of memory are missing",) if elf.missing else ()
-    return Core(KIND, elf.path, memory, (registers,), notices=notices)
+    return Core(KIND, elf.path, memory, (registers,), notices=elf.cut_notice())

@@ -1,7 +1,7 @@
 """x86-64 virtual memory: page tables in guest memory (Intel SDM vol. 3A, 4.5), and the identity."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from uniobs.errors import Incomplete, UnknownMemory
@@ -10,6 +10,8 @@ from uniobs.memory.base import Memory
 CR4_LA57 = 1 << 12
 PRESENT, WRITABLE, USER, LARGE, NO_EXECUTE = 1, 2, 4, 1 << 7, 1 << 63
 FRAME = 0x000F_FFFF_FFFF_F000
+PAGE = 4096
+LARGE_MAX = 1 << 21
 READ_MAX = 1 << 28
 TLB_MAX = 1 << 16
 TABLES_MAX = 1 << 14  # tables that one walk over all mappings may visit
@@ -27,10 +29,17 @@ class Page(NamedTuple):
 
 
 class PageTables:
-    """The address space under ``cr3``; 5 levels when cr4 has LA57. Translations are kept until refresh()."""
+    """The address space under ``cr3``; 5 levels when cr4 has LA57. Translations are kept until refresh().
 
-    def __init__(self, memory: Memory, cr3: int, cr4: int = 0) -> None:
+    ``frames`` gives the guest-physical address of what the tables and cr3 say (a PV guest of Xen); it may
+    raise UnknownMemory. Each page of 4 KiB then lies on its own.
+    """
+
+    def __init__(
+        self, memory: Memory, cr3: int, cr4: int = 0, frames: Callable[[int], int] | None = None
+    ) -> None:
         self.memory = memory
+        self.frames = frames
         self.root = cr3 & FRAME
         self.levels = 5 if cr4 & CR4_LA57 else 4
         self._tlb: dict[int, int] = {}
@@ -59,20 +68,26 @@ class PageTables:
         no_execute = 0
         for level in range(self.levels, 0, -1):
             shift = 12 + 9 * (level - 1)
-            slot = table + 8 * (address >> shift & 511)
             try:
+                base = table if self.frames is None else self.frames(table)
+                slot = base + 8 * (address >> shift & 511)
                 entry = int.from_bytes(self.memory.read(slot, 8), "little")
             except UnknownMemory:
-                raise UnknownMemory(address, 1, f"its page table at {slot:#x} isn't in this memory") from None
+                why = f"its page table at {table:#x} isn't in this memory"
+                raise UnknownMemory(address, 1, why) from None
             if not entry & PRESENT:
                 raise UnknownMemory(address, 1, "not mapped")
             flags &= entry
             no_execute |= entry & NO_EXECUTE
             if level == 1 or (entry & LARGE and level <= 3):
                 size = 1 << shift
+                physical = entry & FRAME & -size
+                if self.frames is not None:
+                    physical = self.frames(physical + (address & size - 1 & -PAGE))
+                    size = PAGE
                 return Page(
                     address & -size,
-                    entry & FRAME & -size,
+                    physical,
                     size,
                     bool(flags & WRITABLE),
                     bool(flags & USER),
@@ -126,7 +141,8 @@ class PageTables:
         if budget[0] < 0:
             raise Incomplete("the page tables have more tables than are walked")
         try:
-            entries = struct.unpack("<512Q", self.memory.read(table, 4096))
+            base_at = table if self.frames is None else self.frames(table)
+            entries = struct.unpack("<512Q", self.memory.read(base_at, 4096))
         except UnknownMemory:
             return
         size = 1 << (12 + 9 * (level - 1))
@@ -139,9 +155,22 @@ class PageTables:
             here, never = flags & entry, no_execute | (entry & NO_EXECUTE)
             if level == 1 or (entry & LARGE and level <= 3):
                 writable, user = bool(here & WRITABLE), bool(here & USER)
-                yield Page(virtual, entry & FRAME & -size, size, writable, user, not never)
+                page = Page(virtual, entry & FRAME & -size, size, writable, user, not never)
+                yield from (page,) if self.frames is None else self._own(page)
             elif level > 1:
                 yield from self._walk(entry & FRAME, level - 1, virtual, here, never, budget)
+
+
+    def _own(self, page: Page) -> Iterator[Page]:
+        """A page whose place is told in other frames than the memory's, 4 KiB by 4 KiB."""
+        if self.frames is None or page.size > LARGE_MAX:
+            raise Incomplete(f"a page of {page.size} bytes at {page.virtual:#x} isn't looked at")
+        for at in range(0, page.size, PAGE):
+            try:
+                physical = self.frames(page.physical + at)
+            except UnknownMemory:
+                continue
+            yield page._replace(virtual=page.virtual + at, physical=physical, size=PAGE)
 
 
 class Identity:

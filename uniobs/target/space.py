@@ -1,8 +1,9 @@
 """Which address space the kernel lives in, and how that is known."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from uniobs.errors import NotOffered, UniobsError, UnknownMemory
+from uniobs.errors import BadFormat, NotOffered, UniobsError, UnknownMemory
 from uniobs.memory.base import AddressSpace
 from uniobs.memory.paging import Identity, PageTables
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from uniobs.target.guest import Guest
 
 CR0_PAGING = 1 << 31
+X86_64, EM_AARCH64 = "x86-64", 183
 
 
 def address_space(guest: "Guest") -> AddressSpace:
@@ -21,6 +23,8 @@ def address_space(guest: "Guest") -> AddressSpace:
     """
     if guest.origin.identity:
         return Identity(guest.memory)
+    if machine_of(guest) != X86_64:
+        return _untranslated(guest)
     region = guest.region
     why = "no registers"
     try:
@@ -30,7 +34,7 @@ def address_space(guest: "Guest") -> AddressSpace:
                 continue
             if not cr0 & CR0_PAGING:
                 return Identity(guest.memory)
-            space = PageTables(guest.memory, cr3, registers.get("cr4") or 0)
+            space = PageTables(guest.memory, cr3, registers.get("cr4") or 0, guest.origin.frames)
             if fits(space, region):
                 return space
             why = f"the page tables at cr3={cr3:#x} don't map the region where it says it is"
@@ -49,6 +53,31 @@ def address_space(guest: "Guest") -> AddressSpace:
     )
 
 
+def _untranslated(guest: "Guest") -> AddressSpace:
+    """Another machine's page tables aren't walked: as the region has it, or the identity assumed."""
+    region, why = guest.region, f"page tables of {machine_of(guest)} guests aren't walked"
+    if region is None:
+        guest.space_note = why
+    elif region.header.self_pa != region.header.self_va:
+        raise NotOffered(f"the address space of {guest.name} isn't known: {why}")
+    return Identity(guest.memory)
+
+
+def machine_of(guest: "Guest") -> str:
+    """The guest's machine, "x86-64" or "aarch64": as its core has it, else as its region states it."""
+    if guest.origin.machine == X86_64:
+        with suppress(BadFormat):
+            if guest.region is not None and guest.region.header.arch == EM_AARCH64:
+                return "aarch64"
+    return guest.origin.machine
+
+
+def unwindable(guest: "Guest") -> None:
+    """Raises NotOffered for a guest whose stacks aren't unwound."""
+    if (machine := machine_of(guest)) != X86_64:
+        raise NotOffered(f"stacks of {machine} guests aren't unwound")
+
+
 def fits(space: AddressSpace, region: "Region | None") -> bool:
     """Page tables that don't lead to the region aren't the kernel's."""
     if region is None:
@@ -65,4 +94,4 @@ def _panic_space(guest: "Guest", region: "Region") -> PageTables | None:
     panic = read_panic(region)
     if panic is None or panic.registers is None or not (cr3 := panic.registers.get("cr3")):
         return None
-    return PageTables(guest.memory, cr3, panic.registers.get("cr4") or 0)
+    return PageTables(guest.memory, cr3, panic.registers.get("cr4") or 0, guest.origin.frames)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from uniobs.errors import ImageMismatch, NotOffered, TargetGone, UniobsError, UnknownMemory
 from uniobs.memory.base import AddressSpace
 from uniobs.model.guest import Panic, Registers, Stack, Thread
+from uniobs.target.space import unwindable
 
 if TYPE_CHECKING:
     from uniobs.region.reader import Region
@@ -74,6 +75,7 @@ def _unwind(guest: "Guest", thread: Thread) -> Stack:
         raise NotOffered("its row was being written")
     if thread.state == "exited":
         raise NotOffered("it has exited")
+    unwindable(guest)
     start = start_of(guest, thread)
     from uniobs.image.unwind import unwind
 
