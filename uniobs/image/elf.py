@@ -11,11 +11,13 @@ import zlib
 from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cached_property
-from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from uniobs.errors import AccessDenied, BadFormat, NoSuchTarget, NotOffered
 from uniobs.image.symbols import Symbols
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EM_X86_64: Final = 62
 ET_EXEC: Final = 2
@@ -74,48 +76,54 @@ class Elf:
     """One file. Raises NoSuchTarget, AccessDenied, BadFormat, or NotOffered for another architecture."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.file = os.fspath(path)
         self._sections: dict[str, memoryview] = {}
         try:
-            file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            file = os.open(self.file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             try:
                 status = os.fstat(file)
                 if not stat.S_ISREG(status.st_mode):
-                    raise BadFormat(f"{self.path}: not a regular file")
+                    raise BadFormat(f"{self.file}: not a regular file")
                 if status.st_size < 64:
-                    raise BadFormat(f"{self.path}: too short for an ELF file")
+                    raise BadFormat(f"{self.file}: too short for an ELF file")
                 self._data = memoryview(mmap.mmap(file, 0, access=mmap.ACCESS_READ))
             finally:
                 os.close(file)
         except FileNotFoundError as error:
-            raise NoSuchTarget(f"{self.path}: no such file") from error
+            raise NoSuchTarget(f"{self.file}: no such file") from error
         except PermissionError as error:
-            raise AccessDenied(f"{self.path}: no permission to read it") from error
+            raise AccessDenied(f"{self.file}: no permission to read it") from error
         except (OSError, ValueError) as error:
-            raise BadFormat(f"{self.path}: can't be mapped ({error})") from error
+            raise BadFormat(f"{self.file}: can't be mapped ({error})") from error
         self._header()
+
+    @cached_property
+    def path(self) -> "Path":
+        from pathlib import Path
+
+        return Path(self.file)
 
     def _header(self) -> None:
         ident = bytes(self._data[:16])
         if ident[:4] != b"\x7fELF":
-            raise BadFormat(f"{self.path}: not an ELF file")
+            raise BadFormat(f"{self.file}: not an ELF file")
         if ident[4] != 2 or ident[5] != 1:
             kind = "32-bit" if ident[4] == 1 else "big-endian" if ident[5] == 2 else "of an unknown class"
-            raise NotOffered(f"{self.path}: the ELF file is {kind}; only 64-bit little-endian x86-64 is read")
+            raise NotOffered(f"{self.file}: the ELF file is {kind}; only 64-bit little-endian x86-64 is read")
         head = struct.unpack_from("<HHIQQQIHHHHHH", self._data, 16)
         self.type, self.machine, _, self.entry = head[:4]
         self._phoff, self._shoff, _, _, self._phsize, self._phnum, self._shsize, self._shnum, self._shstr = (
             head[4:]
         )
         if self.machine != EM_X86_64:
-            raise NotOffered(f"{self.path}: made for ELF machine {self.machine}; only x86-64 (62) is read")
+            raise NotOffered(f"{self.file}: made for ELF machine {self.machine}; only x86-64 (62) is read")
         if self.type not in (ET_EXEC, ET_DYN):
             kind = {1: "an object file", 4: "a core"}.get(self.type, f"of ELF type {self.type}")
-            raise NotOffered(f"{self.path}: it is {kind}, not a program")
+            raise NotOffered(f"{self.file}: it is {kind}, not a program")
 
     def _slice(self, offset: int, size: int, what: str) -> memoryview:
         if offset + size > len(self._data):
-            raise BadFormat(f"{self.path}: {what} lies beyond the file's end")
+            raise BadFormat(f"{self.file}: {what} lies beyond the file's end")
         return self._data[offset : offset + size]
 
     @cached_property
@@ -123,7 +131,7 @@ class Elf:
         if not self._phnum:
             return ()
         if self._phsize != 56:
-            raise BadFormat(f"{self.path}: program headers of {self._phsize} bytes")
+            raise BadFormat(f"{self.file}: program headers of {self._phsize} bytes")
         table = self._slice(self._phoff, 56 * self._phnum, "the program header table")
         rows = struct.iter_unpack("<IIQQQQQQ", table)
         return tuple(Segment(*row[:7]) for row in rows)
@@ -134,7 +142,7 @@ class Elf:
         if not self._shoff:
             return ()
         if self._shsize != 64:
-            raise BadFormat(f"{self.path}: section headers of {self._shsize} bytes")
+            raise BadFormat(f"{self.file}: section headers of {self._shsize} bytes")
         first = struct.unpack("<IIQQQQIIQQ", self._slice(self._shoff, 64, "the section header table"))
         count = self._shnum or first[5]
         names_index = first[6] if self._shstr == 0xFFFF else self._shstr
@@ -175,18 +183,18 @@ class Elf:
         if not section.flags & SHF_COMPRESSED:
             return raw
         if len(raw) < 24:
-            raise BadFormat(f"{self.path}: compressed section {section.name} is too short")
+            raise BadFormat(f"{self.file}: compressed section {section.name} is too short")
         kind, _, size, _ = struct.unpack_from("<IIQQ", raw)
         if kind != 1:
-            raise NotOffered(f"{self.path}: section {section.name} is compressed otherwise than by zlib")
+            raise NotOffered(f"{self.file}: section {section.name} is compressed otherwise than by zlib")
         if size > _MAX_INFLATED:
-            raise BadFormat(f"{self.path}: compressed section {section.name} claims {size} bytes")
+            raise BadFormat(f"{self.file}: compressed section {section.name} claims {size} bytes")
         try:
             data = zlib.decompressobj().decompress(raw[24:], max(size, 1))
         except zlib.error as error:
-            raise BadFormat(f"{self.path}: section {section.name} can't be inflated ({error})") from error
+            raise BadFormat(f"{self.file}: section {section.name} can't be inflated ({error})") from error
         if len(data) != size:
-            raise BadFormat(f"{self.path}: section {section.name} inflates to {len(data)} bytes, not {size}")
+            raise BadFormat(f"{self.file}: section {section.name} inflates to {len(data)} bytes, not {size}")
         return memoryview(data)
 
     def read(self, address: int, size: int) -> bytes:

@@ -2,11 +2,10 @@
 
 import os
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from uniobs.errors import BadFormat
-from uniobs.image import proof, separate
+from uniobs.image import proof
 from uniobs.image.dwarf.cfi import CallFrames
 from uniobs.image.dwarf.index import Dwarf
 from uniobs.image.elf import Elf
@@ -14,6 +13,7 @@ from uniobs.image.opened import Opened, open_image
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from pathlib import Path
 
     from uniobs.image.dwarf.cfa import Rules
     from uniobs.image.types import Types
@@ -48,13 +48,13 @@ def _readable(frame: SourceFrame) -> SourceFrame:
 class Module:
     """Addresses are runtime ones: link address + ``bias``."""
 
-    def __init__(self, image: Opened, path: Path, bias: int = 0, debug: Opened | None = None) -> None:
+    def __init__(self, image: Opened, file: str, bias: int = 0, debug: Opened | None = None) -> None:
         self._opened = [image] + ([debug] if debug else [])
         self.elf = image.elf
         self.bias = bias
         self.debug = debug.elf if debug else None  # a separate file with the DWARF, if there is one
-        self.path = path  # the file itself may be shared with a module that found it elsewhere
-        self.name: str = path.name
+        self.file = file  # the one in image.elf itself may be shared with a module that found it elsewhere
+        self.name = os.path.basename(file)
         self.build_id: str | None = image.elf.build_id
         self.proof: proof.Proof | None = None  # None: not compared yet
         self.notes: list[str] = []  # what of its debug information couldn't be read
@@ -70,10 +70,22 @@ class Module:
         """
         image = open_image(path)
         image.elf.check_loaded()
+        file = os.fspath(path)
+        if debug is None and image.elf.has_dwarf:
+            return cls(image, file, bias)
+        from pathlib import Path
+
+        from uniobs.image import separate
+
         if debug is not None:
-            return cls(image, Path(path), bias, separate.named(image.elf, Path(debug)))
-        beside = None if image.elf.has_dwarf else separate.find(image.elf, Path(path))
-        return cls(image, Path(path), bias, beside)
+            return cls(image, file, bias, separate.named(image.elf, Path(debug)))
+        return cls(image, file, bias, separate.find(image.elf, Path(file)))
+
+    @cached_property
+    def path(self) -> "Path":
+        from pathlib import Path
+
+        return Path(self.file)
 
     def __repr__(self) -> str:
         return f"Module({self.name!r}, bias={self.bias:#x})"

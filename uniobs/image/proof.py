@@ -170,10 +170,10 @@ def prove(elf: Elf, bias: int, space: "AddressSpace") -> Proof:
             (name for start, size, name in differing if start <= where < start + size), differing[0][2]
         )
         raise ImageMismatch(
-            f"{elf.path} is not the image in memory: its text differs at {where:#x}, first in {first}"
+            f"{elf.file} is not the image in memory: its text differs at {where:#x}, first in {first}"
             f" ({named} of {total} functions differ)"
         )
     if build_id is False:
         first = f", and {differing[0][2]} differs" if differing else ""
-        raise ImageMismatch(f"{elf.path} is not the image in memory: another build-id is there{first}")
+        raise ImageMismatch(f"{elf.file} is not the image in memory: another build-id is there{first}")
     return Proof(comparison.compared, comparison.missing, differing, build_id)

@@ -1,12 +1,13 @@
 """Known images, remembered by build-id and by the hash of their text: an image is named once."""
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from uniobs.errors import UniobsError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from uniobs.image.module import Module
 
 
@@ -23,21 +24,29 @@ class Known(NamedTuple):
     samples: tuple[tuple[int, bytes], ...]
 
 
-def directory() -> Path:
+def directory() -> "Path":
     """$XDG_CACHE_HOME/uniobs/images, or below ~/.cache."""
+    from pathlib import Path
+
+    return Path(_folder())
+
+
+def _folder() -> str:
     base = os.environ.get("XDG_CACHE_HOME", "")
-    root = Path(base) if base.startswith("/") else Path(os.path.expanduser("~")) / ".cache"
-    return root / "uniobs" / "images"
+    root = base if base.startswith("/") else os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(root, "uniobs", "images")
 
 
-def _entry(identity: str) -> Path | None:
+def _entry(identity: str) -> str | None:
     if not 8 <= len(identity) <= 128 or not all(c in "0123456789abcdef" for c in identity):
         return None
-    return directory() / f"{identity}.json"
+    return os.path.join(_folder(), f"{identity}.json")
 
 
 def remember(module: "Module") -> bool:
     """Keep where the image lies. False when the cache can't be written: nothing depends on it."""
+    if _kept(module):
+        return True
     import json
 
     row: dict[str, Any] = {"path": str(module.path.resolve()), "debug": None}
@@ -50,12 +59,12 @@ def remember(module: "Module") -> bool:
         if entry is None:
             continue
         try:
-            if entry.is_file() and entry.read_text("utf-8", "replace") == text:
+            if _same(entry, text):
                 continue
             import tempfile  # costs more than the rest: only when there is something to write
 
-            entry.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with tempfile.NamedTemporaryFile("w", dir=entry.parent, delete=False, encoding="utf-8") as file:
+            os.makedirs(_folder(), exist_ok=True, mode=0o700)
+            with tempfile.NamedTemporaryFile("w", dir=_folder(), delete=False, encoding="utf-8") as file:
                 try:
                     file.write(text)
                     file.flush()
@@ -68,12 +77,38 @@ def remember(module: "Module") -> bool:
     return True
 
 
+def _kept(module: "Module") -> bool:
+    """Whether all of it was kept since the file was last changed."""
+    entry = _entry(module.build_id or module.text_sha)
+    try:
+        if entry is None or os.stat(entry).st_mtime_ns <= os.stat(module.file).st_mtime_ns:
+            return False
+        with open(entry, "rb") as file:
+            row = file.read(_TEXT_MAX)
+    except OSError:
+        return False
+    start = f'{{"path": "{os.path.realpath(module.file)}", "debug": null, '
+    return module.debug is None and row.startswith(start.encode("utf-8", "replace"))
+
+
+def _same(entry: str, text: str) -> bool:
+    """Whether an entry says so already; its date then says that it was looked at."""
+    try:
+        with open(entry, encoding="utf-8", errors="replace") as file:
+            if file.read(_TEXT_MAX) != text:
+                return False
+    except FileNotFoundError:
+        return False
+    os.utime(entry)
+    return True
+
+
 def known() -> list[Known]:
     """What was remembered with samples, the latest first; each image once."""
     import json
 
     try:
-        with os.scandir(directory()) as entries:
+        with os.scandir(_folder()) as entries:
             files = [(e.stat().st_mtime_ns, e.path) for e in entries if e.name.endswith(".json")]
     except OSError:
         return []
@@ -88,11 +123,11 @@ def known() -> list[Known]:
             continue
         usable = samples and all(0 <= address < 1 << 64 and 0 < len(data) <= 256 for address, data in samples)
         if isinstance(name, str) and usable and name not in found:
-            found[name] = Known(Path(path).stem, name, samples[:_SAMPLES_MAX])
+            found[name] = Known(os.path.basename(path).removesuffix(".json"), name, samples[:_SAMPLES_MAX])
     return list(found.values())
 
 
-def find(identity: str) -> Path | None:
+def find(identity: str) -> "Path | None":
     """The image of a build-id or text hash (hex), if its file is still there and still that image."""
     module = recall(identity)
     return module.path if module else None
@@ -109,7 +144,8 @@ def recall(identity: str, bias: int = 0) -> "Module | None":
     if entry is None:
         return None
     try:
-        row = json.loads(entry.read_bytes()[:65536])
+        with open(entry, "rb") as file:
+            row = json.loads(file.read(_TEXT_MAX))
     except (OSError, ValueError):
         return None
     if not isinstance(row, dict) or not isinstance(row.get("path"), str):

@@ -48,11 +48,11 @@ class TypeIndex:
     def _scan(self) -> bytes:
         sections = (".debug_info", ".debug_types", ".debug_str", ".debug_line_str", ".debug_abbrev")
         scan = Scan((1 << 24) + 4 * sum(len(self.elf.data(name)) for name in sections))
-        with guard(f"{self.elf.path}: .debug_info"):
+        with guard(f"{self.elf.file}: .debug_info"):
             try:
                 for unit in units(self.elf):
                     try:
-                        with guard(f"{self.elf.path}: the unit at {unit.offset:#x} of .debug_info"):
+                        with guard(f"{self.elf.file}: the unit at {unit.offset:#x} of .debug_info"):
                             scan.unit(unit)
                     except BadFormat as error:  # the others may still be right
                         if len(self.problems) < 16:

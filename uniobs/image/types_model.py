@@ -123,7 +123,7 @@ class Type:
                 here, bit = stack.pop()
                 looked += 1
                 if looked > _MOST_NESTED:
-                    raise BadFormat(f"{self.table.elf.path}: too much is nested in {self}")
+                    raise BadFormat(f"{self.table.elf.file}: too much is nested in {self}")
                 inner: list[tuple[Type, int]] = []
                 for member in here.members:
                     if member.name is not None:

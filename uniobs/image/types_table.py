@@ -56,11 +56,11 @@ class TypeTable:
     def unit_of(self, offset: int) -> Unit:
         unit = self.dwarf.unit_holding(offset)
         if unit is None:
-            raise BadFormat(f"{self.elf.path}: a type lies at {offset:#x}, outside .debug_info")
+            raise BadFormat(f"{self.elf.file}: a type lies at {offset:#x}, outside .debug_info")
         return unit
 
     def guard(self, offset: int) -> AbstractContextManager[None]:
-        return guard(f"{self.elf.path}: the entry at {offset:#x} of .debug_info")
+        return guard(f"{self.elf.file}: the entry at {offset:#x} of .debug_info")
 
     def type_at(self, offset: int | None) -> Type:
         """The type whose entry is at ``offset``; None stands for void."""
@@ -108,7 +108,7 @@ class TypeTable:
         else:
             place = unit.reference(found)
         if place is None:
-            raise NotOffered(f"{self.elf.path}: a type is described in another file (dwz, .dwo)")
+            raise NotOffered(f"{self.elf.file}: a type is described in another file (dwz, .dwo)")
         return place
 
     @cached_property
@@ -209,7 +209,7 @@ class TypeTable:
             for bound in bounds:
                 size = size * bound if size is not None and bound is not None else None
             if size is not None and size >= HUGE:
-                raise BadFormat(f"{self.elf.path}: an array of {size} bytes")
+                raise BadFormat(f"{self.elf.file}: an array of {size} bytes")
             found = self._arrays[key] = Type(self, Kind.ARRAY, None, size, reference=element, bounds=bounds)
         return found
 

@@ -1,11 +1,13 @@
 """From the file that a guest was started from, or that the user names, to the ELF that describes it."""
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING
 
 from uniobs.errors import NotOffered, UniobsError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from uniobs.image.module import Module
 
 _CLASS32 = b"\x7fELF\x01"
@@ -29,15 +31,17 @@ def load_image(path: str, bias: int = 0) -> "Module":
         if not _is_boot_file(path):
             raise
         raise NotOffered(
-            f"{path} is a 32-bit boot file without symbols, and there is no {Path(path).name}.dbg beside it:"
+            f"{path} is a 32-bit boot file without symbols, and there is no {os.path.basename(path)}.dbg beside it:"
             " name the unstripped ELF with --image"
         ) from error
 
 
-def beside(path: str) -> list[Path]:
+def beside(path: str) -> "list[Path]":
     """Files that may describe a boot file: FILE.dbg, BASE.dbg..., also beside what a link leads to."""
     if not _is_boot_file(path):
         return []
+    from pathlib import Path
+
     found: list[Path] = []
     for base in dict.fromkeys((Path(path), Path(path).resolve())):
         for suffix in _SUFFIXES:

@@ -65,7 +65,7 @@ class FrameSection:
     def _table(self) -> tuple[list[int], list[tuple[int, int]]]:
         """Sorted start addresses, and (end address, entry position) of each."""
         rows: list[tuple[int, int, int]] = []
-        with guard(f"{self._elf.path}: {self._name}"):
+        with guard(f"{self._elf.file}: {self._name}"):
             at = 0
             while at + 4 <= len(self._data):
                 start = at
@@ -162,7 +162,7 @@ class FrameSection:
             index = bisect_right(header[0], address) - 1
             if index < 0:
                 return None
-            with guard(f"{self._elf.path}: {self._name}"):
+            with guard(f"{self._elf.file}: {self._name}"):
                 low, high = self._range(header[1][index])[:2]
             return header[1][index] if low <= address < high else None
         starts, rows = self._table
@@ -179,7 +179,7 @@ class FrameSection:
         position = self._position(address)
         if position is None:
             return None
-        with guard(f"{self._elf.path}: {self._name} at {position:#x}"):
+        with guard(f"{self._elf.file}: {self._name} at {position:#x}"):
             low, high, at, end, cie = self._range(position)
             if cie.augmented:
                 size, at = uleb(self._data, at)

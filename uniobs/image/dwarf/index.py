@@ -94,7 +94,7 @@ class Dwarf:
     @cached_property
     def _listed(self) -> tuple[aranges.Intervals, set[int]]:
         """.debug_aranges, and the units that it speaks of."""
-        with guard(f"{self.elf.path}: .debug_aranges"):
+        with guard(f"{self.elf.file}: .debug_aranges"):
             rows = list(aranges.read(self._sections[".debug_aranges"]))
         return aranges.Intervals(rows), {row[2] for row in rows}
 
@@ -106,7 +106,7 @@ class Dwarf:
         for unit in self.units:
             if unit.offset in listed or not unit.has_code:
                 continue
-            with guard(f"{self.elf.path}: the unit at {unit.offset:#x} of .debug_info"):
+            with guard(f"{self.elf.file}: the unit at {unit.offset:#x} of .debug_info"):
                 rows += [(low, high, unit.offset) for low, high in ranges.of(unit, unit.root, self._sections)]
         return aranges.Intervals(rows)
 
@@ -130,7 +130,7 @@ class Dwarf:
             return None
         table = self._lines.get(offset)
         if table is None:
-            with guard(f"{self.elf.path}: the unit at {unit.offset:#x} of .debug_info"):
+            with guard(f"{self.elf.file}: the unit at {unit.offset:#x} of .debug_info"):
                 directory = unit.directory
             table = self._lines[offset] = LineTable(self.elf, offset, directory, self.elf.code_part)
         return table
@@ -138,7 +138,7 @@ class Dwarf:
     def _index(self, unit: Unit, everywhere: bool) -> _UnitIndex:
         index = self._indexes.get(unit.offset)
         if index is None or index.everywhere < everywhere:
-            with guard(f"{self.elf.path}: the unit at {unit.offset:#x} of .debug_info"):
+            with guard(f"{self.elf.file}: the unit at {unit.offset:#x} of .debug_info"):
                 index = self._indexes[unit.offset] = _UnitIndex(unit, self._sections, everywhere)
         return index
 
@@ -169,7 +169,7 @@ class Dwarf:
         ``unit`` is where it most likely lies.
         """
         if offset not in self._names:
-            with guard(f"{self.elf.path}: the entry at {offset:#x} of .debug_info"):
+            with guard(f"{self.elf.file}: the entry at {offset:#x} of .debug_info"):
                 self._names[offset] = self._find_name(offset, unit)
         return self._names[offset]
 
@@ -203,13 +203,13 @@ class Dwarf:
         if found is None:
             if unit.is_split:
                 self.note = (
-                    f"{self.elf.path}: debug information in .dwo files isn't read: inlined calls are missing"
+                    f"{self.elf.file}: debug information in .dwo files isn't read: inlined calls are missing"
                 )
             return [Location(None, file, line, False)]
         index, function = found
         calls = index.calls.get(function.at)
         if calls is None:
-            with guard(f"{self.elf.path}: the function at {unit.offset + function.at:#x} of .debug_info"):
+            with guard(f"{self.elf.file}: the function at {unit.offset + function.at:#x} of .debug_info"):
                 calls = index.calls[function.at] = info.inlined(unit, function, self._sections)
         frames: list[Location] = []
         for call in reversed(info.chain(calls, address)):

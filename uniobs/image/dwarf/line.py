@@ -33,7 +33,7 @@ class LineTable:
         self._paths: dict[int, str | None] = {}
         self._first_file = 1
         sequences: list[tuple[int, int, int, int]] = []  # low, high, first row, end row
-        with guard(f"{elf.path}: the line table at {offset:#x}"):
+        with guard(f"{elf.file}: the line table at {offset:#x}"):
             self._read(offset, sequences)
         sequences.sort()
         self._sequences = sequences

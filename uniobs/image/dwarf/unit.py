@@ -100,7 +100,7 @@ class Unit:
 
     @cached_property
     def abbrevs(self) -> dict[int, Abbrev]:
-        with guard(f"{self._elf.path}: .debug_abbrev at {self.abbrev_offset:#x}"):
+        with guard(f"{self._elf.file}: .debug_abbrev at {self.abbrev_offset:#x}"):
             return abbreviations(self._elf.data(".debug_abbrev"), self.abbrev_offset, self.sizes)
 
     def attributes(
@@ -125,7 +125,7 @@ class Unit:
 
     @cached_property
     def root(self) -> Attributes:
-        with guard(f"{self._elf.path}: the unit at {self.offset:#x} of .debug_info"):
+        with guard(f"{self._elf.file}: the unit at {self.offset:#x} of .debug_info"):
             return self.attributes(self.first)[1]
 
     def _base(self, attribute: int, gnu: int | None, default: int) -> int:
@@ -213,7 +213,7 @@ def units(elf: "Elf") -> Iterator[Unit]:
 
 def unit_from(elf: "Elf", offset: int) -> Unit:
     """The unit whose header is at ``offset`` of .debug_info."""
-    with guard(f"{elf.path}: the unit header at {offset:#x} of .debug_info"):
+    with guard(f"{elf.file}: the unit header at {offset:#x} of .debug_info"):
         return _header(elf, offset)
 
 
