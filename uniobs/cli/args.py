@@ -45,6 +45,9 @@ def parser(
         common.add_argument(
             "--image", action="append", default=[], metavar="FILE", help="an ELF of the guest; repeatable"
         )
+        common.add_argument(
+            "--at", metavar="TIME", help="of a recording: +90s, -5s (before its end), 12:00:03, a date too"
+        )
         if not force_is_own:
             common.add_argument(
                 "--force",
@@ -65,6 +68,9 @@ def parse(made: Parser, argv: Sequence[str]) -> argparse.Namespace:
     if "--" in argv:
         cut = argv.index("--")
         argv, tail = argv[:cut], argv[cut + 1 :]
+    if "--at" in argv[:-1]:  # a time before the end looks like an option
+        at = argv.index("--at")
+        argv[at : at + 2] = [f"--at={argv[at + 1]}"]
     options = made.parse_intermixed_args(argv)
     options.words = [*options.words, *tail]
     return options

@@ -31,13 +31,16 @@ def run(
     quiet: bool = False,
     source: Follow | None = None,
     announce: Callable[[], None] | None = None,
+    whole: bool = True,
 ) -> int:
     """Print a stream. ``history``: what the ring holds, then end; ``from_start``: that, then follow.
 
     ``count`` items end it. ``quiet`` leaves the closing lines out. ``source``: where the items come from
     when it isn't the guest's own ring. ``announce`` is called once nothing that follows can be missed.
+    ``whole``: of a recording, all that passed through the ring until the target's moment.
     130 when interrupted, after them.
     """
+    until = _rewind(target) if history and whole and source is None else None
     follow: Follow = source or getattr(target.walker(stream.question), stream.question)()
     if not history and not from_start:
         follow.seek_end()
@@ -45,7 +48,10 @@ def run(
         announce()
     code, ending, enough = EXIT_OK, None, False
     try:
-        ending, enough = _loop(out, target, stream, follow, history, count, guests=source is None)
+        if until is not None:
+            ending, enough = _play(out, target, stream, follow, count, until)
+        else:
+            ending, enough = _loop(out, target, stream, follow, history, count, guests=source is None)
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
     if not enough:
@@ -57,6 +63,27 @@ def run(
     for line in stream.closing(follow):
         out.closing(line)
     return code
+
+
+def _rewind(target: Any) -> int | None:
+    """A recording from its start on: the moment until which it is to be played; None for other targets."""
+    if target.kind != "recording":
+        return None
+    until = int(target.playback.now)
+    target.seek(target.playback.file.first)
+    return until
+
+
+def _play(
+    out: Output, target: Any, stream: Stream, follow: Follow, count: int | None, until: int
+) -> tuple[str | None, bool]:
+    """What passed through a recording's ring: as _loop()."""
+    if _emit(out, target, stream, list(follow.poll()), count):
+        return None, True
+    while target.playback.now < until and target.step():
+        if _emit(out, target, stream, list(follow.poll()), count):
+            return None, True
+    return _last_words(target), _emit(out, target, stream, list(follow.flush()), count)
 
 
 def _loop(

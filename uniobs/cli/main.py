@@ -23,6 +23,7 @@ COMMANDS = {
     "vmstat": "its heap, switches, interrupts and packets over time",
     "counters": "its counters",
     "core": "take a core of it, or report on one",
+    "record": "write down what happens in it, to look at any moment of it later",
     "gdb": "stock gdb on it",
     "doctor": "what is missing on this host or for a guest, and what each costs",
 }

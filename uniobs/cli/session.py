@@ -23,7 +23,8 @@ def opened(options: argparse.Namespace, out: Output) -> Iterator[tuple[Any, list
     from uniobs.target import open_target
 
     spec, words = split_target(options)
-    target = open_target(spec if spec is not None else only_guest(), images=list(options.image))
+    at = getattr(options, "at", None)
+    target = open_target(spec if spec is not None else only_guest(), images=list(options.image), at=at)
     out.spec = spec if spec is not None else target.name
     target.force = bool(options.image) and getattr(options, "force", False)
     try:

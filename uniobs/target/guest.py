@@ -170,6 +170,10 @@ class Guest:
             return
         if self.origin.refresh is not None:
             self.origin.refresh()
+        self.forget()
+
+    def forget(self) -> None:
+        """What was read of its memory isn't so any more."""
         self._registers = None
         self._status = None
         self._space = self._adopted

@@ -13,13 +13,15 @@ from uniobs.target.slide import kernel_code, slid_by
 if TYPE_CHECKING:
     from uniobs.image.module import Module
     from uniobs.target.guest import Guest
-    from uniobs.target.origin import MappedImage
+    from uniobs.target.origin import MappedImage, Placed
 
 MODULES_MAX = 64
 
 
 def find_modules(guest: "Guest") -> "tuple[Module, ...]":
     """Raises ImageMismatch or Incomplete for an image that the user named and that can't be proven."""
+    if guest.origin.placed:
+        return _placed_again(guest)
     if guest.images:
         return tuple(_named(guest, path) for path in guest.images) + _libraries(guest)
     try:
@@ -41,6 +43,47 @@ def find_modules(guest: "Guest") -> "tuple[Module, ...]":
         _accept(guest, found)
         return (found, *fitting_program(guest, found))
     return _libraries(guest)
+
+
+def _placed_again(guest: "Guest") -> "tuple[Module, ...]":
+    """Those that were in memory when it was recorded, from their files or those that the user names.
+
+    Raises ImageMismatch for a file that was named and is none of them.
+    """
+    from uniobs.image import store
+
+    named = [load_image(path) for path in guest.images]
+    found = []
+    for row in guest.origin.placed:
+        module = next((m for m in named if row.identity in (m.build_id, m.text_sha)), None)
+        try:
+            if module is None:
+                module = _loaded(row) or store.recall(row.identity)
+            if module is None:
+                guest.notices.append(f"{row.path} isn't the image any more that was recorded: --image FILE")
+                continue
+            module.bias = row.bias
+            if _accept(guest, module):
+                found.append(module)
+        except UniobsError as error:
+            guest.notices.append(str(error))
+    for stranger in named:
+        if stranger not in found and not guest.force:
+            raise ImageMismatch(f"{stranger.path} isn't an image that was in memory when this was recorded")
+    return tuple(found)
+
+
+def _loaded(row: "Placed") -> "Module | None":
+    from uniobs.image.module import Module
+
+    for debug in dict.fromkeys((row.debug, None)):
+        try:
+            module = Module.load(row.path, 0, debug)
+        except UniobsError:
+            continue
+        if row.identity in (module.build_id, module.text_sha):
+            return module
+    return None
 
 
 def _described(guest: "Guest", module: "Module") -> "tuple[Module, ...]":
@@ -133,7 +176,7 @@ def _accept(guest: "Guest", module: "Module") -> bool:
 def _remember(module: "Module") -> None:
     from uniobs.image import store
 
-    if str(module.path).startswith("/proc/"):
+    if module.file.startswith("/proc/"):
         return
     if module.dwarf is not None or store.find(module.build_id or module.text_sha) is None:
         store.remember(module)  # a stripped file doesn't take the place of one that tells more

@@ -14,25 +14,32 @@ if TYPE_CHECKING:
     from uniobs.target.discovery import GuestInfo
 
 SERIAL = "serial://"
+RECORDED = b"\x5a\x2a\x4d\x18"  # a skippable frame of zstd: see cores.recording
 SIGURG = 23  # ignored unless a process asks for it
 
 
 def open_target(
-    spec: str, images: Sequence[str] = (), name: str | None = None, timeout: float = 5.0
+    spec: str,
+    images: Sequence[str] = (),
+    name: str | None = None,
+    timeout: float = 5.0,
+    at: str | None = None,
 ) -> Guest:
     """``spec``: a guest's name, a pid, a path (core, RAM image, shared RAM), or serial:///path.sock.
 
-    ``images`` are ELFs that must be what runs there; ``timeout`` (seconds) is for channels. Raises
-    TargetError and its kin in one line.
+    ``images`` are ELFs that must be what runs there; ``timeout`` (seconds) is for channels; ``at`` is the
+    moment of a recording. Raises TargetError and its kin in one line.
     """
+    if at is not None and not os.path.isfile(spec):
+        raise UsageError(f"--at goes with recordings, and {spec} is no file")
     if spec.startswith(SERIAL):
         from uniobs.target.remote import serial_origin
 
         return Guest(serial_origin(spec.removeprefix(SERIAL), name, timeout), images)
     if spec.isascii() and spec.isdigit() and len(spec) < 11 and not os.path.exists(spec):
         return open_pid(int(spec), images, name)
-    if "/" in spec:
-        return open_path(spec, images, name)
+    if "/" in spec or at is not None:
+        return open_path(spec, images, name, at)
     from uniobs.target import discovery
 
     guests = discovery.find_guests()
@@ -72,8 +79,10 @@ def open_guest(info: "GuestInfo", images: Sequence[str] = (), name: str | None =
     return Guest(_qemu_origin(info, name), images)
 
 
-def open_path(path: str, images: Sequence[str] = (), name: str | None = None) -> Guest:
-    """A core, a RAM image, or the shared RAM of a guest (live when a process still maps it)."""
+def open_path(
+    path: str, images: Sequence[str] = (), name: str | None = None, at: str | None = None
+) -> Guest:
+    """A core, a recording, a RAM image, or the shared RAM of a guest (live when a process still maps it)."""
     try:
         info = os.stat(path)
     except PermissionError:
@@ -84,11 +93,27 @@ def open_path(path: str, images: Sequence[str] = (), name: str | None = None) ->
         raise UsageError(f"{path} is a socket: for a guest's channel say {SERIAL}{os.path.abspath(path)}")
     if not stat.S_ISREG(info.st_mode) and not stat.S_ISBLK(info.st_mode):
         raise TargetError(f"{path} is no regular file")
+    if looks_recorded(path):
+        from uniobs.target.recorded import recorded
+
+        return recorded(path, images, name, at)
+    if at is not None:
+        raise UsageError(f"--at goes with recordings: {path} shows one moment only")
     if not _idle_core(path) and (owner := _guest_that_maps(info)) is not None:
         return open_guest(owner, images, name)
     from uniobs.target.files import file_origin
 
     return Guest(file_origin(path, name), images)
+
+
+def looks_recorded(path: str) -> bool:
+    """Whether a file begins as a recording does."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            head = file.read(24)
+    except OSError:
+        return False
+    return head[:4] == RECORDED and head[8:24] == b"uniobs-recording"
 
 
 def _idle_core(path: str) -> bool:

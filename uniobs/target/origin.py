@@ -19,6 +19,15 @@ class MappedImage(NamedTuple):
     start: int
 
 
+class Placed(NamedTuple):
+    """An image that was proven to be in the guest's memory when it was recorded; it is proven again."""
+
+    path: str
+    debug: str | None
+    bias: int
+    identity: str  # build-id, or the hash of its text
+
+
 def no_registers() -> Sequence[Registers]:
     raise NotOffered("registers can't be had: this file holds memory only")
 
@@ -45,3 +54,4 @@ class Origin:
     backend: str | None = None  # the file that holds the memory
     machine: str = "x86-64"  # or "aarch64"
     frames: Callable[[int], int] | None = None  # what page tables say -> guest-physical: a PV guest of Xen
+    placed: tuple[Placed, ...] = ()  # of recordings

@@ -74,5 +74,11 @@ def run(argv: list[str]) -> int:
         history = follow.wants_history(target, options.last)
         with session.redirected(out, options.output):
             return follow.run(
-                out, target, stream, history=history, count=options.count, quiet=bool(options.quiet)
+                out,
+                target,
+                stream,
+                history=history,
+                count=options.count,
+                quiet=bool(options.quiet),
+                whole=not options.last,
             )

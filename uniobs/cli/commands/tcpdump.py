@@ -89,7 +89,10 @@ def run(argv: list[str]) -> int:
             def announce() -> None:
                 _describe(out, target, stream, options, writer, snap, history)
 
-            return follow.run(out, target, stream, history=history, count=options.count, announce=announce)
+            whole = not options.last
+            return follow.run(
+                out, target, stream, history=history, count=options.count, announce=announce, whole=whole
+            )
 
 
 def _needs_vmm(target: Any, options: argparse.Namespace) -> bool:

@@ -1,0 +1,197 @@
+"""Recordings as targets: a guest as it was at a moment, and from there through time."""
+
+import os
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from uniobs.cores.playback import Playback
+from uniobs.cores.recording import RecordingFile
+from uniobs.errors import BadFormat, NotOffered, UniobsError, UsageError
+from uniobs.memory.file import open_file
+from uniobs.model.guest import Registers
+from uniobs.model.row import replace
+from uniobs.target.guest import Guest
+from uniobs.target.origin import Origin, Placed
+
+NS: Final = 1_000_000_000
+MODULES_MAX: Final = 64
+CLOCKS: Final = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%H:%M:%S", "%H:%M")
+
+
+def recorded(path: str, images: Sequence[str] = (), name: str | None = None, at: str | None = None) -> Guest:
+    """The guest at the recording's last moment, or at ``at`` (see when()). Raises BadFormat, UsageError."""
+    fd = open_file(path)
+    try:
+        file = RecordingFile(fd, path)
+        playback = Playback(file)
+        notices = []
+        if file.lost:
+            notices.append(
+                f"{path}: its last {file.lost} bytes are no whole chunk (cut off, or being written)"
+            )
+        if at is not None:
+            moment = when(at, file.first or 0, file.last or 0)
+            playback.seek(moment)
+            if moment < (file.first or 0):
+                notices.append(f"the recording begins at {clock(file.first or 0)}: this is its first moment")
+            elif moment > (file.last or 0):
+                notices.append(f"the recording ends at {clock(file.last or 0)}: this is its last moment")
+    except BaseException:
+        os.close(fd)
+        raise
+    return RecordedGuest(_origin(playback, path, name, tuple(notices)), images, playback)
+
+
+class RecordedGuest(Guest):
+    """``playback`` moves; moved() then forgets what was read before."""
+
+    def __init__(self, origin: Origin, images: Sequence[str], playback: Playback) -> None:
+        super().__init__(origin, images)
+        self.playback = playback
+
+    def seek(self, when: int) -> None:
+        """As it was at ``when``, in ns since the epoch, or at the moment before."""
+        self.playback.seek(when)
+        self.moved()
+
+    def step(self) -> bool:
+        """One moment on; False at the end."""
+        if not self.playback.step():
+            return False
+        self.moved()
+        return True
+
+    def moved(self) -> None:
+        self.forget()
+        if self._region is None:  # walkers keep what they read of memory that doesn't change
+            self._walkers, self._untried = [], None
+
+    def at(self, when: int) -> "RecordedGuest":
+        """The same guest at another moment, beside this one; it shares the file, which this one closes."""
+        playback = Playback(self.playback.file)
+        playback.seek(when)
+        return RecordedGuest(_origin(playback, self.playback.file.path, self.name, ()), self.images, playback)
+
+    def close(self) -> None:
+        super().close()
+        self.playback.file.close()
+
+
+def _origin(playback: Playback, path: str, name: str | None, notices: tuple[str, ...]) -> Origin:
+    told = playback.notes.get("guest")
+    if not isinstance(told, dict):
+        raise BadFormat(f"{path}: a recording that doesn't say of what")
+    memory, address = playback.memory, told.get("region")
+
+    def find_region(hint: int | None) -> int | None:
+        return address if isinstance(address, int) and 0 <= address < 1 << 64 else None
+
+    def registers() -> Sequence[Registers]:
+        rows = playback.notes.get("registers", told.get("registers"))
+        if not rows:
+            why = playback.notes.get("why") or "they weren't recorded (uniobs record --registers)"
+            raise NotOffered(f"registers can't be had: {why}")
+        return [_registers(row, path) for row in rows]
+
+    base = os.path.basename(path)
+    return Origin(
+        name=name or base,
+        kind="recording",
+        vmm=str(told.get("vmm") or base),
+        memory=memory,
+        live=False,
+        find_region=find_region,
+        registers=registers,
+        identity=told.get("identity") is True,
+        notices=notices,
+        backend=path,
+        placed=_placed(told.get("modules")),
+    )
+
+
+def _registers(row: Any, path: str) -> Registers:
+    try:
+        values = {str(key): int(value) for key, value in row["values"].items() if 0 <= int(value) < 1 << 64}
+        cpu = row["cpu"]
+        return Registers(values, str(row["source"]), None if cpu is None else int(cpu))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise BadFormat(f"{path}: a garbled recording: registers that can't be read") from None
+
+
+def _placed(rows: Any) -> tuple[Placed, ...]:
+    found = []
+    for row in rows[:MODULES_MAX] if isinstance(rows, list) else ():
+        try:
+            identity = row["build_id"] or row["text_sha"]
+            found.append(Placed(str(row["path"]), row["debug"], int(row["bias"]), str(identity)))
+        except (KeyError, TypeError, ValueError):
+            continue
+    return tuple(found)
+
+
+def when(text: str, first: int, last: int) -> int:
+    """ns since the epoch of what a user calls a moment of a recording from ``first`` to ``last``.
+
+    ``+90`` and ``+1.5s`` from its start, ``-5`` or ``-2m`` before its end, ``12:00:03`` or
+    ``2026-01-31T12:00:03`` on this host's clock, ``start``, ``end``. Raises UsageError.
+    """
+    if text in ("start", "end"):
+        return first if text == "start" else last
+    if text[:1] in ("+", "-"):
+        span = _span(text[1:])
+        if span is not None:
+            return first + span if text[0] == "+" else last - span
+    whole, _, fraction = text.partition(".")
+    for form in CLOCKS:
+        try:
+            parsed = time.strptime(whole, form)
+            rest = int(fraction.ljust(9, "0")[:9]) if fraction else 0
+        except ValueError:
+            continue
+        if "%Y" in form:
+            return int(time.mktime(parsed)) * NS + rest
+        return _on_a_day(parsed, first, last) * NS + rest
+    raise UsageError(
+        f"--at {text}: say +90s (from its start), -5s (before its end) or 12:00:03, with a date if need be"
+    )
+
+
+def _on_a_day(parsed: time.struct_time, first: int, last: int) -> int:
+    """A time of day on the last day of the recording that has it; on its first otherwise."""
+    for moment in (last, first):
+        day = time.localtime(moment // NS)
+        found = int(time.mktime((*day[:3], *parsed[3:6], 0, 0, -1)))
+        if found * NS <= last:
+            return found
+    return found
+
+
+def _span(text: str) -> int | None:
+    unit = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:])
+    try:
+        value = float(text if unit is None else text[:-1]) * (unit or 1.0)
+    except ValueError:
+        return None
+    return int(value * NS) if 0 <= value < 1e9 else None
+
+
+def clock(when: int) -> str:
+    """12:00:03.250 on this host's clock."""
+    return time.strftime("%H:%M:%S", time.localtime(when // NS)) + f".{when % NS // 1_000_000:03d}"
+
+
+def tapped(guest: Guest, memory: Any) -> Guest:
+    """The same guest, read through another memory."""
+    return Guest(replace(guest.origin, memory=memory), guest.images)
+
+
+def same_since(guest: RecordedGuest, seconds: float) -> RecordedGuest | None:
+    """The guest as it was ``seconds`` earlier; None when the recording doesn't go back so far."""
+    earlier = guest.playback.now - int(seconds * NS)
+    if earlier < (guest.playback.file.first or 0):
+        return None
+    try:
+        return guest.at(earlier)
+    except UniobsError:
+        return None
