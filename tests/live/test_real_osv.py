@@ -21,6 +21,7 @@ import pytest
 
 from support.cli import Ran, uniobs
 from support.unikraft import QEMU, VARIABLE, Real, free_port, wait_until
+from uniobs.image.demangle import bare
 
 WAYS = ("live", "core")
 ENDS = {"crash": "[backtrace]", "assert": "[backtrace]", "exit": "main returns 7"}
@@ -133,10 +134,11 @@ def threads(target: Path | int, *images: object) -> dict[str, dict[str, Any]]:
     return {row["name"]: row for row in uniobs("ps", target, *images, "--json").rows}
 
 
-def functions(target: Path | int, name: str) -> list[str]:
+def functions(target: Path | int, name: str) -> list[str | None]:
+    """Without their namespaces."""
     rows = uniobs("bt", target, *both(), "--json", expect=None).rows
     (row,) = [row for row in rows if row["name"] == name]
-    return [frame["function"] for frame in row["frames"]]
+    return [bare(frame["function"]) if frame["function"] else None for frame in row["frames"]]
 
 
 @pytest.mark.parametrize("way", WAYS)
