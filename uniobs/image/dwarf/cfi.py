@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 _MASK: Final = (1 << 64) - 1
 _OMIT: Final = 0xFF
+_HEAD: Final = struct.Struct("<II")  # length, identifier
+_RELATIVE: Final = struct.Struct("<iI")
+_ABSOLUTE: Final = struct.Struct("<QQ")
 _SIZES: Final = {0x00: 8, 0x02: 2, 0x03: 4, 0x04: 8, 0x0A: -2, 0x0B: -4, 0x0C: -8}
 
 
@@ -66,22 +69,47 @@ class FrameSection:
         """Sorted start addresses, and (end address, entry position) of each."""
         rows: list[tuple[int, int, int]] = []
         with guard(f"{self._elf.file}: {self._name}"):
-            at = 0
+            at, part = 0, (0, 0)
             while at + 4 <= len(self._data):
                 start = at
-                ident, width, number, end = self._entry(start)
-                at = end
-                if ident == end:
-                    if self._eh:
-                        continue  # the terminator of one object file, others may follow
+                low, high, at = self._quick(start) or self._slow(start)
+                if high > low:
+                    if not part[0] <= low < part[1]:
+                        part = self._elf.code_part(low) or (0, 0)
+                    if part[1]:
+                        rows.append((low, high, start))
+                elif at == start:
                     break
-                if number == (0 if self._eh else (1 << 8 * width) - 1):
-                    continue
-                low, high = self._range(start)[:2]
-                if high > low and self._elf.code_part(low):
-                    rows.append((low, high, start))
         rows.sort()
         return [row[0] for row in rows], [(row[1], row[2]) for row in rows]
+
+    def _quick(self, start: int) -> tuple[int, int, int] | None:
+        """(low, high, end) of an entry in the form that compilers write; None for any other."""
+        data = self._data
+        if start + 24 > len(data):
+            return None
+        length, number = _HEAD.unpack_from(data, start)
+        cie = self._cies.get(start + 4 - number if self._eh else number)
+        if cie is None or not (number if self._eh else number != 0xFFFFFFFF) or length >= 0xFFFFFFF0:
+            return None
+        end = start + 4 + length
+        if cie.pointer_encoding == 0x1B and length >= 12:
+            low, size = _RELATIVE.unpack_from(data, start + 8)
+            low = low + self._address + start + 8 & _MASK
+            return (low, low + size, end) if size < 1 << 31 and end <= len(data) else None
+        if cie.pointer_encoding == 0 and length >= 20:
+            low, size = _ABSOLUTE.unpack_from(data, start + 8)
+            return (low, low + size, end) if end <= len(data) else None
+        return None
+
+    def _slow(self, start: int) -> tuple[int, int, int]:
+        """(low, high, end) of any entry; nothing lies between them for one that covers no code."""
+        ident, width, number, end = self._entry(start)
+        if ident == end:
+            return 0, 0, end if self._eh else start  # the terminator of one object file, others may follow
+        if number == (0 if self._eh else (1 << 8 * width) - 1):
+            return 0, 0, end
+        return (*self._range(start)[:2], end)
 
     def _range(self, start: int) -> tuple[int, int, int, int, Cie]:
         """(low, high, position after the range, end, CIE) of the entry (FDE) at ``start``."""
@@ -134,6 +162,8 @@ class FrameSection:
                 else:
                     break
             at = body
+        elif augmentation == b"S":  # what assemblers write to .debug_frame: no data, so no "z"
+            signal = True
         elif augmentation:
             raise ValueError(f"augmentation {augmentation!r}")
         program = bytes(data[at:end])
