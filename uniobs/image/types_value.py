@@ -63,6 +63,11 @@ class Value:
             raise NotOffered(f"this image doesn't say how large {self.type} is")
         return self.type.size
 
+    @property
+    def bit_width(self) -> int:
+        """Of a bit field; 0 for anything else."""
+        return self._bits[1]
+
     def raw(self) -> bytes:
         """All of its bytes, as they are in memory (as they were, once they have been read)."""
         if not self._data:
@@ -84,6 +89,10 @@ class Value:
                 self._data = b""  # some of it isn't held: what is asked for may be
         part = self._data[offset : offset + size]
         return part if part and len(part) == size else None
+
+    def part(self, member: Member) -> "Value":
+        """A member of its type's ``members``, also one without a name or a base class."""
+        return self._member(member)
 
     def _member(self, member: Member) -> "Value":
         inner = self.type.table.type_at(member.reference)

@@ -1,0 +1,137 @@
+"""What names in an expression mean on a target: its variables, types, and registers of its threads."""
+
+from collections.abc import Callable
+from typing import Any
+
+from uniobs.errors import Incomplete, NotOffered, UniobsError
+from uniobs.image.types_expr import Operand
+from uniobs.image.types_model import Type
+from uniobs.image.types_value import Value
+from uniobs.memory.base import AddressSpace
+from uniobs.model.guest import Registers, Thread
+
+ALIASES = {"pc": "rip", "sp": "rsp", "fp": "rbp", "eflags": "rflags"}
+
+
+class GuestScope:
+    """See uniobs.image.types_expr.Scope. ``chosen`` gives the thread whose registers are meant, or None."""
+
+    def __init__(self, target: Any, chosen: Callable[[], Thread | None]) -> None:
+        self.target = target
+        self.chosen = chosen
+        self.dot: Operand | None = None
+
+    @property
+    def space(self) -> AddressSpace:
+        found: AddressSpace = self.target.space
+        return found
+
+    def _modules(self, what: str) -> list[Any]:
+        """Those with debug information. Raises NotOffered when there are none."""
+        modules = list(self.target.modules)
+        described = [module for module in modules if module.dwarf is not None]
+        if not described:
+            if not modules:
+                why = f"no image of {self.target.name} is: name its ELF with --image"
+            else:
+                why = f"{modules[0].name} has no debug information (DWARF): name the unstripped file"
+            raise NotOffered(f"{what} isn't known: {why}")
+        return described
+
+    def variable(self, name: str) -> Value:
+        """ "name", "ns::name", or "file.c::name" for one of several of a name."""
+        modules = self._modules(name)
+        problems: list[NotOffered] = []
+        unit, _, rest = name.partition("::")
+        for module in modules:
+            try:
+                if rest and "." in unit:
+                    found: Value = module.types.variable(rest, self.space, unit)
+                    return found
+                found = module.types.variable(name, self.space)
+                return found
+            except NotOffered as error:
+                problems.append(error)
+        better = [error for error in problems if "has no variable" not in str(error)]
+        if better:
+            raise better[0]
+        if len(modules) == 1:
+            raise problems[0]
+        raise NotOffered(f"no image has a variable {name}")
+
+    def symbol(self, name: str) -> tuple[int, bool] | None:
+        for module in self.target.modules:
+            found = module.symbol(name)
+            if found is not None:
+                return found[0], bool(module.holds(found[0]))
+        return None
+
+    def type(self, words: str) -> Type:
+        problem: NotOffered | None = None
+        for module in self._modules(words):
+            try:
+                found: Type = module.types.type(words)
+                return found
+            except NotOffered as error:
+                problem = problem or error
+        assert problem is not None
+        raise problem
+
+    def it(self) -> Operand | None:
+        return self.dot
+
+    # --- registers ------------------------------------------------------------------------------------
+
+    def register(self, thread: str, name: str) -> int:
+        registers = self.registers(self.thread(thread) if thread else self.chosen())
+        found = registers.get(ALIASES.get(name, name))
+        if found is None:
+            have = " ".join(registers.values)
+            raise NotOffered(f"{registers.source or 'the registers'}: there is no {name} (known: {have})")
+        return found
+
+    def registers(self, thread: Thread | None) -> Registers:
+        """Of a thread, or of the first vCPU. Raises NotOffered and its kin."""
+        if thread is not None:
+            from uniobs.target.stacks import start_of
+
+            return start_of(self.target, thread).registers
+        found = self.target.registers()
+        if not found:
+            raise NotOffered("no vCPU's registers are known")
+        first: Registers = found[0]
+        return first
+
+    def threads(self) -> list[Thread]:
+        return list(self.target.walker("threads").threads())
+
+    def thread(self, word: str) -> Thread:
+        """By id or name. Raises Incomplete when there is none, or several."""
+        threads = [thread for thread in self.threads() if not thread.torn]
+        if word.isdigit():
+            found = [thread for thread in threads if thread.tid == int(word)]
+        else:
+            found = [thread for thread in threads if thread.name == word and thread.state != "exited"]
+        if len(found) > 1:
+            tids = ", ".join(str(thread.tid) for thread in found)
+            raise Incomplete(f"{len(found)} threads are named {word}: say which ({tids})")
+        if not found:
+            names = ", ".join(f"{thread.tid} {thread.name or '-'}" for thread in threads[:24])
+            raise Incomplete(f"no thread {word}: there are {names}")
+        return found[0]
+
+    # --- names of addresses ---------------------------------------------------------------------------
+
+    def symbol_at(self, address: int) -> str | None:
+        """ "deref+4", "lock_a"; None for what has no name."""
+        try:
+            modules = self.target.modules
+        except UniobsError:
+            return None
+        for module in modules:
+            found = module.function(address) or module.variable_at(address)
+            if found is not None:
+                name, start, _ = found
+                return f"{name}+{address - start}" if address != start else str(name)
+        return None
+
