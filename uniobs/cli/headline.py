@@ -16,7 +16,7 @@ ENDS = frozenset({"crash", "assertion", "stack-smash", "stack-overflow", "oom", 
 def sentence(target: Any, status: Status, found: list[Verdict]) -> tuple[str, str]:
     """(NAME is DEAD: page fault in deref (srv.c:14), its style): without what stands in brackets after it."""
     said = [verdict for verdict in found if verdict.severity < FINDING]
-    snapshot = ", as of this snapshot" if status.snapshot and status.state != "dead" else ""
+    snapshot = f", as of {_moment(target)}" if status.snapshot and status.state != "dead" else ""
     if said:
         first = said[0]
         length = since(first.for_at_least_s if first.for_at_least_s is not None else _hung_for(status))
@@ -88,3 +88,12 @@ def image_text(target: Any, unknown: list[str]) -> str:
     proofs = {proof_text(other) for other in (module, *others)}
     names = ", ".join(image_name(other) for other in (module, *others))
     return f"images {names}, {proofs.pop()}" if len(proofs) == 1 else f"images {names}, not all proven alike"
+
+
+def _moment(target: Any) -> str:
+    """this snapshot; 12:00:03.250 in this recording"""
+    if target.kind != "recording":
+        return "this snapshot"
+    from uniobs.target.recorded import clock
+
+    return f"{clock(target.playback.now)} in this recording"

@@ -63,9 +63,8 @@ class Recorder:
             "identity": guest.origin.identity,
             "modules": modules,
         }
-        with suppress(UniobsError):
-            if guest._registers is not None:
-                told["registers"] = [_registers(row) for row in guest._registers]
+        with suppress(UniobsError):  # where its page tables are
+            told["registers"] = [_registers(row) for row in guest.registers()]
         self._tape.base(time.time_ns(), {"guest": told}, self._tap.take())
 
     # --- one look -------------------------------------------------------------------------------------
@@ -187,9 +186,10 @@ class Recorder:
             return
         self._asked = now
         try:
-            self._tape.note({"registers": [_registers(row) for row in self.guest.registers()]})
+            rows = [_registers(row) for row in self.guest.registers()]
+            self._tape.note({"registers": {"when": now, "rows": rows}})
         except NotOffered as error:
-            self._tape.note({"registers": [], "why": str(error)})
+            self._tape.note({"registers": {"why": str(error)}})
 
     def flush(self) -> None:
         """Hand over what was seen so far."""

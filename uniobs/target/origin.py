@@ -55,3 +55,4 @@ class Origin:
     machine: str = "x86-64"  # or "aarch64"
     frames: Callable[[int], int] | None = None  # what page tables say -> guest-physical: a PV guest of Xen
     placed: tuple[Placed, ...] = ()  # of recordings
+    control: Registers | None = None  # CR0, CR3, CR4 when registers() has none: of recordings

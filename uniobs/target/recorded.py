@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from uniobs.cores.playback import Playback
@@ -16,6 +16,7 @@ from uniobs.target.origin import Origin, Placed
 
 NS: Final = 1_000_000_000
 MODULES_MAX: Final = 64
+LOOKS: Final = (2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 300.0, 1800.0)  # seconds back
 CLOCKS: Final = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%H:%M:%S", "%H:%M")
 
 
@@ -49,6 +50,11 @@ class RecordedGuest(Guest):
     def __init__(self, origin: Origin, images: Sequence[str], playback: Playback) -> None:
         super().__init__(origin, images)
         self.playback = playback
+
+    @property
+    def ending(self) -> str:
+        """How its recording says that it ended, or ""."""
+        return str(self.playback.notes.get("end") or "")
 
     def seek(self, when: int) -> None:
         """As it was at ``when``, in ns since the epoch, or at the moment before."""
@@ -88,11 +94,16 @@ def _origin(playback: Playback, path: str, name: str | None, notices: tuple[str,
         return address if isinstance(address, int) and 0 <= address < 1 << 64 else None
 
     def registers() -> Sequence[Registers]:
-        rows = playback.notes.get("registers", told.get("registers"))
-        if not rows:
-            why = playback.notes.get("why") or "they weren't recorded (uniobs record --registers)"
-            raise NotOffered(f"registers can't be had: {why}")
-        return [_registers(row, path) for row in rows]
+        noted = playback.notes.get("registers")
+        if not isinstance(noted, dict):
+            raise NotOffered("registers can't be had: they weren't recorded (uniobs record --registers)")
+        if noted.get("why"):
+            raise NotOffered(f"registers can't be had: {noted['why']}")
+        taken = noted.get("when")
+        if taken != playback.now:
+            at = clock(taken) if isinstance(taken, int) and 0 <= taken < 1 << 63 else "another moment"
+            raise NotOffered(f"registers can't be had: they were recorded at {at}, not at this moment")
+        return [_registers(row, path) for row in noted.get("rows") or ()]
 
     base = os.path.basename(path)
     return Origin(
@@ -107,6 +118,7 @@ def _origin(playback: Playback, path: str, name: str | None, notices: tuple[str,
         notices=notices,
         backend=path,
         placed=_placed(told.get("modules")),
+        control=_control(told.get("registers"), path),
     )
 
 
@@ -117,6 +129,14 @@ def _registers(row: Any, path: str) -> Registers:
         return Registers(values, str(row["source"]), None if cpu is None else int(cpu))
     except (KeyError, TypeError, ValueError, AttributeError):
         raise BadFormat(f"{path}: a garbled recording: registers that can't be read") from None
+
+
+def _control(rows: Any, path: str) -> Registers | None:
+    """CR0, CR3 and CR4 as of when the recording began: a kernel keeps its page tables where they are."""
+    if not isinstance(rows, list) or not rows:
+        return None
+    values = _registers(rows[0], path).values
+    return Registers({name: values[name] for name in ("cr0", "cr3", "cr4") if name in values}, "recorded")
 
 
 def _placed(rows: Any) -> tuple[Placed, ...]:
@@ -186,12 +206,19 @@ def tapped(guest: Guest, memory: Any) -> Guest:
     return Guest(replace(guest.origin, memory=memory), guest.images)
 
 
-def same_since(guest: RecordedGuest, seconds: float) -> RecordedGuest | None:
-    """The guest as it was ``seconds`` earlier; None when the recording doesn't go back so far."""
-    earlier = guest.playback.now - int(seconds * NS)
-    if earlier < (guest.playback.file.first or 0):
-        return None
-    try:
-        return guest.at(earlier)
-    except UniobsError:
-        return None
+def unmoved_for(guest: RecordedGuest, beat: Callable[[Guest], int | None]) -> float | None:
+    """For how many seconds at least ``beat`` had been what it is at this moment; None: too little was
+    recorded before to tell, 0.0: it moved within the last LOOKS[0] seconds."""
+    now, lasted = beat(guest), None
+    for span in LOOKS:
+        earlier = guest.playback.now - int(span * NS)
+        if now is None or earlier < (guest.playback.file.first or 0):
+            return lasted
+        try:
+            before = beat(guest.at(earlier))
+        except UniobsError:
+            return lasted
+        if before != now:
+            return lasted or 0.0
+        lasted = span
+    return lasted

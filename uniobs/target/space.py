@@ -1,11 +1,13 @@
 """Which address space the kernel lives in, and how that is known."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from uniobs.errors import BadFormat, NotOffered, UniobsError, UnknownMemory
 from uniobs.memory.base import AddressSpace
 from uniobs.memory.paging import Identity, PageTables
+from uniobs.model.guest import Registers
 
 if TYPE_CHECKING:
     from uniobs.region.reader import Region
@@ -28,7 +30,7 @@ def address_space(guest: "Guest") -> AddressSpace:
     region = guest.region
     why = "no registers"
     try:
-        for registers in guest.registers():
+        for registers in _known(guest):
             cr0, cr3 = registers.get("cr0"), registers.get("cr3")
             if cr0 is None or cr3 is None:
                 continue
@@ -76,6 +78,15 @@ def unwindable(guest: "Guest") -> None:
     """Raises NotOffered for a guest whose stacks aren't unwound."""
     if (machine := machine_of(guest)) != X86_64:
         raise NotOffered(f"stacks of {machine} guests aren't unwound")
+
+
+def _known(guest: "Guest") -> Sequence[Registers]:
+    try:
+        return guest.registers()
+    except NotOffered:
+        if guest.origin.control is None:
+            raise
+        return (guest.origin.control,)
 
 
 def fits(space: AddressSpace, region: "Region | None") -> bool:

@@ -72,6 +72,8 @@ def status(guest: "Guest", watch: float | None = None) -> Status:
     if sample.live.state not in (_abi.STATE_RUNNING, _abi.STATE_INIT):
         return Status("unknown", f"its state is {sample.live.state}, which means nothing", snapshot=snapshot)
     if snapshot:
+        if guest.kind == "recording":
+            return _recorded(guest, sample, age)
         return _snapshot(guest, region, sample, age)
     if region.hosted:
         return _hosted(guest, age)
@@ -114,6 +116,8 @@ def _process_gone(guest: "Guest") -> str:
         return "its process is gone: nobody maps this memory"
     if guest.kind == "memory":
         return "VMM gone: no process has this memory"
+    if guest.kind == "recording":
+        return str(getattr(guest, "ending", ""))
     info = guest.origin.info
     if info is None or procfs.start_time(info.pid) == info.process.start:
         return ""
@@ -247,6 +251,27 @@ def _snapshot(guest: "Guest", region: "Region", sample: Sample, age: float | Non
         beat_age_s=age,
         unknown=("whether it made progress",),
     )
+
+
+def _recorded(guest: "Guest", sample: Sample, age: float | None) -> Status:
+    """A moment of a recording: the moments before it show whether there was progress."""
+    from uniobs.target.recorded import RecordedGuest, unmoved_for
+
+    if sample.idle:
+        return Status("live", "idle", snapshot=True, beat_age_s=age)
+
+    def beat(at: "Guest") -> int | None:
+        return at.region.live().beat_count if at.region is not None else None
+
+    lasted = unmoved_for(guest, beat) if isinstance(guest, RecordedGuest) else None
+    if lasted == 0.0:
+        return Status("live", "running", snapshot=True, beat_age_s=age)
+    if lasted is None:
+        lasted = age if age is not None and age >= HUNG_AFTER else None
+    if lasted is None:
+        unknown = ("whether it made progress: too little was recorded before",)
+        return Status("unknown", "busy at this moment", snapshot=True, beat_age_s=age, unknown=unknown)
+    return Status("hung", "no progress", max(lasted, age or 0.0), True, age)
 
 
 def _hosted(guest: "Guest", age: float | None) -> Status:
