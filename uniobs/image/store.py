@@ -133,13 +133,15 @@ def find(identity: str) -> "Path | None":
     return module.path if module else None
 
 
-def recall(identity: str, bias: int = 0) -> "Module | None":
-    """The image itself, with the debug file it was last seen with."""
+def path_of(identity: str) -> str | None:
+    """Where the image of a build-id or text hash was; another file may be there by now."""
+    row = _read(identity.lower())
+    return row["path"] if row else None
+
+
+def _read(identity: str) -> dict[str, Any] | None:
     import json
 
-    from uniobs.image.module import Module
-
-    identity = identity.lower()
     entry = _entry(identity)
     if entry is None:
         return None
@@ -148,7 +150,16 @@ def recall(identity: str, bias: int = 0) -> "Module | None":
             row = json.loads(file.read(_TEXT_MAX))
     except (OSError, ValueError):
         return None
-    if not isinstance(row, dict) or not isinstance(row.get("path"), str):
+    return row if isinstance(row, dict) and isinstance(row.get("path"), str) else None
+
+
+def recall(identity: str, bias: int = 0) -> "Module | None":
+    """The image itself, with the debug file it was last seen with."""
+    from uniobs.image.module import Module
+
+    identity = identity.lower()
+    row = _read(identity)
+    if row is None:
         return None
     debug = row.get("debug")
     try:

@@ -12,6 +12,9 @@ STT_FUNC: Final = 2
 STT_IFUNC: Final = 10
 _PREFERENCE: Final = {1: 0, 10: 0, 2: 1, 0: 2}  # bindings: global (and unique), weak, local
 Part = tuple[int, int]
+_ENTRY: Final = struct.Struct("<IBBHQQ")
+_FINDS: Final = 8  # names that are searched for before all of them are put in a table
+_PLACES: Final = 4096  # bytes of the table that may look like a reference to a name that is searched for
 _NESTED: Final = 16  # how many earlier symbols may start inside an enclosing one
 
 
@@ -30,6 +33,7 @@ class Symbols:
         self._table = table
         self._strings = strings
         self._part = part
+        self._finds = 0
 
     def _name(self, offset: int) -> str:
         text = bytes(self._strings[offset : offset + 128])
@@ -134,8 +138,40 @@ class Symbols:
 
     def find(self, name: str) -> Symbol | None:
         """By name; a global before a weak before a local one."""
+        self._finds += 1
+        if self._finds <= _FINDS and "_names" not in self.__dict__:
+            try:
+                return self._search(name)
+            except OverflowError:
+                self._finds = _FINDS
         row = self._names.get(name.encode())
         return Symbol(name, *row) if row else None
+
+    def _search(self, name: str) -> Symbol | None:
+        """As find, without reading the whole table: by the places of the name in the string table.
+
+        Raises OverflowError when there are too many of them.
+        """
+        strings, table = bytes(self._strings), bytes(self._table)
+        wanted = name.encode() + b"\0"
+        found: list[tuple[int, int, Symbol]] = []
+        left = _PLACES
+        at = strings.find(wanted) if name else -1
+        while at >= 0:
+            offset = at.to_bytes(4, "little")
+            entry = table.find(offset)
+            while entry >= 0 and (left := left - 1):
+                if entry % 24 == 0:
+                    _, info, _, section, address, size = _ENTRY.unpack_from(table, entry)
+                    if at and section and info & 15 not in (3, 4):  # no sections, no source files
+                        symbol = Symbol(name, address, size, info & 15, info >> 4)
+                        found.append((_PREFERENCE.get(info >> 4, 3), entry, symbol))
+                entry = table.find(offset, entry + 1)
+            at = strings.find(wanted, at + 1)
+            left -= 1
+            if left <= 0:
+                raise OverflowError
+        return min(found)[2] if found else None
 
     def __len__(self) -> int:
         return len(self._table) // 24

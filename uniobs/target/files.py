@@ -1,7 +1,7 @@
 """Targets from files: cores, raw images, the shared RAM that a VMM left behind."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from uniobs.cores import Core, NoCore, open_core, solo5_elf
 from uniobs.errors import NotOffered, UniobsError
@@ -10,8 +10,8 @@ from uniobs.memory.file import FileMemory
 from uniobs.model.guest import Registers
 from uniobs.region._abi import FLAG_HOSTED, HEADER_OFFSETS
 from uniobs.region.header import read_header
-from uniobs.region.reader import Region
 from uniobs.target import scan
+from uniobs.target.current import certain
 from uniobs.target.origin import MappedImage, Origin
 
 AT_ENTRY = 9
@@ -19,14 +19,14 @@ LOW_SURE = 2 << 30  # RAM that every machine puts at address 0
 LOW_SIZES = (0xC0000000, 0x80000000, 0xB0000000, 0xE0000000)
 
 
-def file_origin(path: str, name: str | None = None) -> Origin:
-    """Raises NoSuchTarget, AccessDenied or BadFormat."""
+def file_origin(path: str, name: str | None = None, images: Sequence[str] = ()) -> Origin:
+    """``images`` were named as the guest's. Raises NoSuchTarget, AccessDenied or BadFormat."""
     try:
         core = open_core(path)
     except NoCore as error:
         core = _ram_behind_elf(path, error)
     try:
-        return _raw(core, name) if core.kind == "raw" else _core(core, name)
+        return _raw(core, name) if core.kind == "raw" else _core(core, name, images)
     except BaseException:
         core.memory.close()
         raise
@@ -48,7 +48,7 @@ def _ram_behind_elf(path: str, error: NoCore) -> Core:
     raise error from None
 
 
-def _core(core: Core, name: str | None) -> Origin:
+def _core(core: Core, name: str | None, images: Sequence[str]) -> Origin:
     base = os.path.basename(core.path)
     hosted = core.kind == "linux-elf"
     program = main_program(core) if hosted else None
@@ -64,7 +64,7 @@ def _core(core: Core, name: str | None) -> Origin:
         vmm=base,
         memory=core.memory,
         live=False,
-        find_region=lambda hint: scan.find_region(core.memory, hint, stands_on(core)),
+        find_region=lambda hint: scan.find_region(core.memory, hint, certain(core, images)),
         registers=registers,
         image_hint=program,
         mapped_images=tuple(
@@ -73,29 +73,12 @@ def _core(core: Core, name: str | None) -> Origin:
             if not file.offset and file.path != program
         ),
         thread_registers=core.threads,
-        identity=hosted or core.kind == solo5_elf.KIND,
+        identity=hosted or core.identity or core.kind == solo5_elf.KIND,
         notices=core.notices,
         backend=core.path,
         machine=core.machine,
         frames=core.frames,
     )
-
-
-def stands_on(core: Core) -> Callable[[int], bool]:
-    """Whether a region describes the stack that a vCPU stands on: one that an earlier boot left doesn't."""
-    stack_pointer = "sp" if core.machine == "aarch64" else "rsp"
-    sps = [sp for registers in core.registers if (sp := registers.get(stack_pointer)) is not None]
-
-    def accept(address: int) -> bool:
-        try:
-            region = Region(core.memory, address)
-            tid = region.live().current_tid
-            rows = [row.value for row in region.threads() if not row.torn and row.value.tid == tid]
-        except UniobsError:
-            return False
-        return any(row.stack_lo < sp <= row.stack_hi for row in rows for sp in sps)
-
-    return accept
 
 
 def main_program(core: Core) -> str | None:

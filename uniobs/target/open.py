@@ -103,7 +103,7 @@ def open_path(
         return open_guest(owner, images, name)
     from uniobs.target.files import file_origin
 
-    return Guest(file_origin(path, name), images)
+    return Guest(file_origin(path, name, images), images)
 
 
 def looks_recorded(path: str) -> bool:
