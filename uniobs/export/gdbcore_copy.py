@@ -1,0 +1,87 @@
+"""Copies of cores: as they lie, or another format's memory written as an ELF core. Zeros become holes."""
+
+import fcntl
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from uniobs.cores import fixed
+from uniobs.errors import NotOffered
+from uniobs.export import gdbcore
+from uniobs.memory.blocks import Block
+from uniobs.memory.file import FileMemory, data_extents
+
+if TYPE_CHECKING:
+    from uniobs.target.guest import Guest
+
+FICLONE: Final = 0x40049409
+PAGE: Final = 4096
+CHUNK, PIECE = 1 << 20, 1 << 16
+ZEROS: Final = bytes(PIECE)
+EXTENTS_MAX: Final = 1 << 16
+
+
+class Source(NamedTuple):
+    """An ELF core as it is in the file: its header, its size, and where its memory lies."""
+
+    header: bytes
+    size: int
+    blocks: Sequence[Block]
+
+
+def converted(guest: "Guest", fd: int) -> Source:
+    """Memory of another format, written as an ELF core; pages of zeros become holes."""
+    memory = guest.memory
+    if isinstance(memory, FileMemory):
+        ranges = [(block.start, block.size) for block in memory.blocks]
+    else:
+        ranges = [(one.start, one.size) for one in memory.ranges()]
+    if guest.origin.frames is not None:
+        raise NotOffered("a paravirtual guest of Xen is fixed as xl dump-core wrote it, and not from a copy")
+    at = PAGE
+    blocks = []
+    for start, size in ranges:
+        blocks.append(Block(start, size, at))
+        for offset in range(0, size, CHUNK):
+            _put(fd, memory.read(start + offset, min(CHUNK, size - offset)), at + offset)
+        at += size + -size % PAGE
+    registers = tuple(guest.registers()) if _has_registers(guest) else ()
+    told = fixed.state(registers, guest.origin.identity, guest.origin.notices)
+    plain = [gdbcore.Load(block.start, block.start, block.size, block.where, 7) for block in blocks]
+    data, header = gdbcore.tail(at, gdbcore.note(fixed.NAME, fixed.STATE, told), plain)
+    write(fd, data, at)
+    return Source(header, at + len(data), blocks)
+
+
+def _has_registers(guest: "Guest") -> bool:
+    try:
+        guest.origin.registers()
+    except NotOffered:
+        return False
+    return True
+
+
+def clone(source: int, fd: int, size: int) -> None:
+    """The first ``size`` bytes: shared with the source where the file system can, holes for zeros else."""
+    try:
+        fcntl.ioctl(fd, FICLONE, source)
+    except OSError:
+        for offset, length in data_extents(source, 0, size, EXTENTS_MAX):
+            for at in range(offset, offset + length, CHUNK):
+                _put(fd, os.pread(source, min(CHUNK, offset + length - at), at), at)
+    os.ftruncate(fd, size)
+
+
+def _put(fd: int, data: bytes, at: int) -> None:
+    """Write what isn't zero."""
+    for offset in range(0, len(data), PIECE):
+        piece = data[offset : offset + PIECE]
+        if piece != ZEROS[: len(piece)]:
+            write(fd, piece, at + offset)
+
+
+def write(fd: int, data: bytes, at: int) -> None:
+    left = memoryview(data)
+    while left:
+        done = os.pwrite(fd, left, at)
+        left, at = left[done:], at + done
