@@ -34,6 +34,7 @@ def test_screen(
 ) -> None:
     write(tmp_path / "shop", shop())
     write(tmp_path / "dead", crashed(shop(name=b"w\x1b[2Jb")))
+    os.utime(tmp_path / "dead", (1700000100, 1700000100))
     monkeypatch.chdir(tmp_path)
     argv = [f"./{word}" if word in ("shop", "dead") else word for word in SCREENS[screen]]
     code = main(argv)

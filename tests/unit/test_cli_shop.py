@@ -224,9 +224,10 @@ def test_bt_says_which_stacks_cannot_be_had(dead: str, capsys: Capture) -> None:
 def test_core_show_holds_all_of_it(dead: str, capsys: Capture) -> None:
     text = "\n".join(lines(capsys, "core", "show", dead, code=1))
     for part in (
+        "== What happened",
         "== Stacks",
         "== Threads",
-        "== Sockets",
+        "== Network",
         "== Locks",
         "== Last log lines",
         "held by worker-a",
@@ -234,7 +235,10 @@ def test_core_show_holds_all_of_it(dead: str, capsys: Capture) -> None:
         assert part in text
     assert "\n".join(lines(capsys, "core", dead, code=1)) == text
     found = answer(capsys, "core", "show", dead, code=1)
-    assert {"ps", "netstat", "stacks", "locks", "heap"} <= found["tables"].keys()
+    assert [row["name"] for row in found["rows"]] == ["crash", "deadlock"]
+    sections = found["sections"]
+    assert {"cause", "threads", "network", "stacks", "locks", "memory", "packets"} <= sections.keys()
+    assert all(section["data"] is not None or section["reason"] for section in sections.values())
 
 
 def test_ls_lists_a_file_with_its_verdict(dead: str, capsys: Capture) -> None:

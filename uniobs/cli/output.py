@@ -46,6 +46,10 @@ class Output:
         text = json.dumps(value, ensure_ascii=True, default=_plain, allow_nan=False)
         self._write(text.replace("\x7f", "\\u007f") + "\n")
 
+    def raw(self, text: str) -> None:
+        """A document of ours that has its own escapes."""
+        self._write(text)
+
     def notice(self, text: str) -> None:
         """One line on stderr, said once."""
         if text in self._said:

@@ -1,12 +1,12 @@
-"""uniobs core: take a core of a guest, or report on one."""
+"""uniobs core: take a core of a guest, make one readable for gdb and drgn, or report on one."""
 
 from uniobs.cli import args, session
-from uniobs.errors import UsageError
 
 DOC = """\
 core take TARGET -o FILE   writes an ELF core: QEMU by itself through QMP, a hosted guest through gdb's gcore
-core show FILE             one report: verdict, stacks, threads, locks, sockets, heap, last events and log
-core FILE                  the same
+core fix FILE [-o FILE]    a copy that stock gdb and drgn read right: every guest thread, true values
+core show TARGET           one report: verdict, cause, registers, source, stacks, locks, last events...
+core TARGET                the same; core show --help tells its options (-o report.html)
 """
 
 
@@ -14,18 +14,15 @@ def run(argv: list[str]) -> int:
     verb = next((word for word in argv if not word.startswith("-")), None)
     if verb == "take":
         return _take([word for n, word in enumerate(argv) if n != argv.index("take")])
-    if verb == "show":
-        argv = [word for n, word in enumerate(argv) if n != argv.index("show")]
-    parser = args.parser("core", "Take a core of a guest, or report on one.", doc=DOC)
-    options = args.parse(parser, argv)
-    if not options.words and options.guest is None:
-        raise UsageError("core needs: take TARGET -o FILE, or show FILE")
-    out = session.out_for(options)
-    from uniobs.cli import report
+    if verb == "fix":
+        from uniobs.cli import corefix
 
-    with session.opened(options, out) as (target, words):
-        session.refuse_words(words, "core show")
-        return report.show(out, target)
+        return corefix.command([word for n, word in enumerate(argv) if n != argv.index("fix")])
+    if verb is None and "--help" in argv:
+        args.parse(args.parser("core", "Take a core of a guest, fix one, or report on one.", doc=DOC), argv)
+    from uniobs.cli.report import command
+
+    return command.run(argv)
 
 
 def _take(argv: list[str]) -> int:

@@ -1,0 +1,58 @@
+"""Registers, and what each points at."""
+
+from typing import Final
+
+from uniobs.cli.report.context import Context
+from uniobs.cli.report.model import Register, Registers, RegisterSet, Section
+from uniobs.errors import UniobsError
+from uniobs.model import guest
+
+GENERAL: Final[tuple[str, ...]] = (
+    *("rip", "rsp", "rbp", "rax", "rbx", "rcx", "rdx", "rsi", "rdi"),
+    *("r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"),
+)
+SETS_MAX: Final = 16
+_FLAGS: Final = {0: "CF", 2: "PF", 4: "AF", 6: "ZF", 7: "SF", 8: "TF", 9: "IF", 10: "DF", 11: "OF"}
+
+
+def registers(context: Context) -> Section:
+    panic = context.known_panic
+    found = [panic.registers] if panic is not None and panic.registers is not None else []
+    notes = []
+    try:
+        cpus = context.target.registers()
+        found += [one for one in cpus if all(one.values != other.values for other in found)]
+    except UniobsError as error:
+        if not found:
+            raise
+        notes.append(f"of the vCPUs: {error}")
+    if len(found) > SETS_MAX:
+        notes.append(f"{len(found) - SETS_MAX} more vCPUs aren't shown")
+    if panic is not None and panic.registers is not None and len(found) > 1:
+        notes.append("the vCPUs had gone on from the fault to where the guest stopped")
+    sets = tuple(_set(context, one) for one in found[:SETS_MAX])
+    if not sets:
+        return Section("registers", "Registers", "empty", reason="none are held")
+    return Section(
+        "registers",
+        "Registers",
+        "ok",
+        Registers(sets),
+        ", ".join(dict.fromkeys(s.source for s in sets)),
+        notes=tuple(notes),
+    )
+
+
+def _set(context: Context, one: guest.Registers) -> RegisterSet:
+    names = [name for name in GENERAL if name in one.values]
+    names += [name for name in one.values if name not in GENERAL]
+    rows = tuple(Register(name, one.values[name], _what(context, name, one.values[name])) for name in names)
+    return RegisterSet(one.source, one.cpu, rows, tuple(name for name in GENERAL if name not in one.values))
+
+
+def _what(context: Context, name: str, value: int) -> str | None:
+    if name == "rflags":
+        return " ".join(flag for bit, flag in _FLAGS.items() if value >> bit & 1) or None
+    if name in GENERAL or name in ("cr2", "fs_base", "gs_base"):
+        return context.pointers.what(value)
+    return None
