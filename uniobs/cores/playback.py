@@ -38,17 +38,24 @@ class Playback:
         backwards = when < self.now or not self.now
         if backwards or chunk.key != self._key or self._index > index + 1:
             self._begin(file.index_of(chunk.key))
+        self._look_on()
         while self._next is not None and (self._next <= when or not self.now):
             self.step()
 
     def step(self) -> bool:
         """The next moment; False when this was the last one."""
+        self._look_on()
         if self._next is None:
             return False
         self.now = self._next
         self._next = None
         self._apply()
         return True
+
+    def _look_on(self) -> None:
+        """At the end: what was written since, when the file was extended."""
+        if self._next is None and self._index < len(self.file.chunks):
+            self._apply()
 
     @property
     def _key(self) -> int:

@@ -73,8 +73,8 @@ class Recorder:
         """Look once, at ``now`` (ns since the epoch). Raises TargetGone when the guest went away."""
         now = max(time.time_ns() if now is None else now, self._tape.last)
         self._tape.moment(now)
-        self.guest.refresh()
         try:
+            self.guest.refresh()
             region = self.guest.region
             if region is not None:
                 self._look_at_region(region)
