@@ -1,0 +1,21 @@
+"""Register dumps, as every kernel prints them: RIP: 0000000000115ed0, rip=0x105fc0, rip 0000000000100284."""
+
+import re
+
+from uniobs.image.console.found import NUMBER, Address, Fact, address
+
+_NAMES = "RAX|RBX|RCX|RDX|RSI|RDI|RBP|RSP|RIP|EIP|R[ 0]?[89]|R1[0-5]"
+_REGISTER = re.compile(rf"(?<![\w.])({_NAMES})(?:[:=]| (?=[0-9a-fx ]))\s*({NUMBER})(?![\w.])", re.IGNORECASE)
+# Rust's x86_64 crate: instruction_pointer: 0x1c28360, or VirtAddr(0x1c28360)
+_POINTER = re.compile(rf"\binstruction_pointer: (?:VirtAddr\()?({NUMBER})\b")
+
+
+class Registers:
+    def read(self, text: str) -> list[Address | Fact]:
+        found: list[Address | Fact] = []
+        for match in _REGISTER.finditer(text):
+            name = match[1].lower()
+            if name not in ("rsp", "rbp"):
+                found.append(address(match, 2, "pc" if name in ("rip", "eip") else "word"))
+        found += [address(match, 1, "pc") for match in _POINTER.finditer(text)]
+        return found
