@@ -6,10 +6,11 @@ e_ehsize isn't looked at: QEMU 7.2 writes 8 there.
 import os
 import struct
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, overload
 
 from uniobs.errors import BadFormat
+from uniobs.lean import Final, NamedTuple, overload
 from uniobs.memory.blocks import Block
+from uniobs.memory.file import FileMemory
 
 ET_CORE = 4
 EM_X86_64: Final = 62
@@ -198,6 +199,14 @@ class ElfCore:
             else:
                 found.append(Block(start, there, segment.offset))
         return found
+
+    def memory(self, physical: bool = False) -> FileMemory:
+        """What blocks() holds; it owns the file."""
+        blocks = self.blocks(physical)
+        try:
+            return FileMemory(self.fd, blocks)
+        except BadFormat as error:
+            raise BadFormat(f"{self.path}: {error}") from None
 
     def cut_notice(self) -> tuple[str, ...]:
         """What to say after blocks(), when the file is cut short."""

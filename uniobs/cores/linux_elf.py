@@ -8,7 +8,6 @@ import struct
 from uniobs.cores.core import Core, MappedFile
 from uniobs.cores.elf import NT_AUXV, NT_FILE, NT_PRSTATUS, ElfCore, Note, prstatus
 from uniobs.errors import BadFormat
-from uniobs.memory.file import FileMemory
 from uniobs.model.guest import Registers
 
 FILES_MAX = 1 << 16
@@ -32,7 +31,7 @@ def read(elf: ElfCore, notes: list[Note]) -> Core:
             auxv = {int(key): int(value) for key, value in pairs}
     if len(threads) > THREADS_MAX:
         raise BadFormat(f"{elf.path}: {len(threads)} threads")
-    memory = FileMemory(elf.fd, elf.blocks())
+    memory = elf.memory()
     return Core("linux-elf", elf.path, memory, (), threads, files, auxv, notices=elf.cut_notice())
 
 

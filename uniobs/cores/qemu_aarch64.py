@@ -10,7 +10,6 @@ from uniobs.cores.core import Core
 from uniobs.cores.elf import NT_AUXV, NT_PRPSINFO, NT_PRSTATUS, USER_REGS_AARCH64, ElfCore, Note, prstatus
 from uniobs.cores.qemu_elf import CPUS_MAX, check_flat
 from uniobs.errors import BadFormat
-from uniobs.memory.file import FileMemory
 from uniobs.model.guest import Registers
 
 KIND: Final = "qemu-elf"
@@ -31,5 +30,5 @@ def read(elf: ElfCore, notes: list[Note]) -> Core:
         if found is None or found[0] != cpu + 1:
             raise BadFormat(f"{elf.path}: not QEMU's, or garbled: its note of vCPU {cpu} is another's")
         registers.append(Registers(found[1], "core note", cpu))
-    memory = FileMemory(elf.fd, elf.blocks(physical=True))
+    memory = elf.memory(physical=True)
     return Core(KIND, elf.path, memory, tuple(registers), notices=elf.cut_notice(), machine=MACHINE)

@@ -9,7 +9,6 @@ import struct
 from uniobs.cores.core import Core
 from uniobs.cores.elf import NT_PRSTATUS, PT_LOAD, ElfCore, Note, prstatus
 from uniobs.errors import BadFormat
-from uniobs.memory.file import FileMemory
 from uniobs.model.guest import Registers
 
 KIND = "qemu-elf"
@@ -34,7 +33,7 @@ def read(elf: ElfCore, notes: list[Note]) -> Core:
     statuses = [note.data for note in notes if note.name == "CORE" and note.type == NT_PRSTATUS]
     kind = check_flat(elf, statuses)
     registers, doubts = vcpus(elf.path, notes, first=0 if kind == CLOUD_HYPERVISOR else 1)
-    memory = FileMemory(elf.fd, elf.blocks(physical=True))
+    memory = elf.memory(physical=True)
     return Core(kind, elf.path, memory, registers, notices=(*elf.cut_notice(), *doubts))
 
 

@@ -8,7 +8,6 @@ the hypercall that reported it; nothing in the file says which it was, so the ot
 from uniobs.cores.core import Core
 from uniobs.cores.elf import NT_PRSTATUS, PT_LOAD, PT_NOTE, ElfCore, Note, prstatus
 from uniobs.errors import BadFormat
-from uniobs.memory.file import FileMemory
 from uniobs.model.guest import Registers
 
 OSABI_STANDALONE = 0xFF
@@ -36,5 +35,5 @@ def read(elf: ElfCore, notes: list[Note]) -> Core:
     if found is None or load.filesz != load.memsz or load.memsz % 4096:
         raise BadFormat(f"{elf.path}: a garbled core of solo5-hvt")
     registers = Registers({name: found[1][name] for name in SURE}, "core note", 0)
-    memory = FileMemory(elf.fd, elf.blocks(physical=True))
+    memory = elf.memory(physical=True)
     return Core(KIND, elf.path, memory, (registers,), notices=elf.cut_notice())

@@ -10,7 +10,6 @@ from typing import Final
 from uniobs.cores.core import Core
 from uniobs.cores.elf import ElfCore, Note
 from uniobs.errors import BadFormat
-from uniobs.memory.file import FileMemory
 from uniobs.model.guest import Registers
 
 KIND: Final = "virtualbox"
@@ -47,7 +46,7 @@ def read(elf: ElfCore, notes: list[Note]) -> Core:
     if len(states) != cpus:
         raise BadFormat(f"{elf.path}: {len(states)} of {cpus} vCPUs in this core of VirtualBox")
     registers = tuple(_registers(elf.path, state, cpu) for cpu, state in enumerate(states))
-    memory = FileMemory(elf.fd, elf.blocks(physical=True))
+    memory = elf.memory(physical=True)
     return Core(KIND, elf.path, memory, registers, notices=elf.cut_notice())
 
 
