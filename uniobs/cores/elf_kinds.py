@@ -26,7 +26,7 @@ def _of(elf: ElfCore) -> Core:
         raise BadFormat(f"{path}: an ELF core without memory")
     notes = list(elf.notes())
     names = {(note.name, note.type) for note in notes}
-    if ("uniobs", 2) in names:
+    if any(name == "uniobs" for name, _ in names):
         from uniobs.cores import fixed
 
         return fixed.read(elf, notes)

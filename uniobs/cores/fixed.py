@@ -15,7 +15,8 @@ from uniobs.memory.file import FileMemory
 from uniobs.model.guest import Registers
 
 NAME = "uniobs"
-BEFORE, STATE, IMAGES = 1, 2, 3  # types of our notes; the last is for drgn
+# types of our notes: BFD takes small ones for the Linux kernel's, whoever owns them
+BEFORE, STATE, IMAGES = 0x0B5E0001, 0x0B5E0002, 0x0B5E0003  # the last is for drgn
 VERSION = 1
 KEPT = struct.Struct(f"<IIQ{EHDR.size}s")  # version, 0, size of the file before, its ELF header
 KIND = "copy"
@@ -54,13 +55,9 @@ def state(registers: tuple[Registers, ...], identity: bool, notices: tuple[str, 
     return json.dumps({"identity": identity, "registers": cpus, "notices": notices}).encode()
 
 
-def is_copy(notes: list[Note]) -> bool:
-    return any(note.name == NAME and note.type == STATE for note in notes)
-
-
 def read(elf: ElfCore, notes: list[Note]) -> Core:
     """A core that was written from another format. Raises BadFormat."""
-    data = next(note.data for note in notes if note.name == NAME and note.type == STATE)
+    data = next((note.data for note in notes if note.name == NAME and note.type == STATE), b"")
     try:
         if len(data) > STATE_MAX:
             raise ValueError("too long")
