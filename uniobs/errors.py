@@ -14,7 +14,7 @@ UniobsError
 └── ImageMismatch         7   the image is not the one in memory
 """
 
-from typing import ClassVar, Final
+from uniobs.lean import ClassVar, Final
 
 EXIT_OK: Final = 0
 EXIT_FINDING: Final = 1

@@ -68,7 +68,7 @@ def c_text(schema: dict[str, Any]) -> str:
 
 def py_text(schema: dict[str, Any]) -> str:
     out = ["# ruff: noqa", f'"""{NOTE}"""', "",
-           "from struct import Struct", "from typing import Final, NamedTuple", "",
+           "from struct import Struct", "from uniobs.lean import Final, NamedTuple", "",
            f"MAGIC: Final = bytes.fromhex(\"{schema['abi']['magic']}\")", f"MAJOR: Final = {schema['abi']['major']}",
            f"MINOR: Final = {schema['abi']['minor']}", "LIVE_OFFSET: Final = 256", "DIRECTORY_OFFSET: Final = 512",
            "FRAME_MAGIC: Final = 0x46424F55"]

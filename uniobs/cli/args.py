@@ -2,9 +2,9 @@
 
 import argparse
 from collections.abc import Sequence
-from typing import Any, NoReturn
 
 from uniobs.errors import UsageError
+from uniobs.lean import Any, NoReturn
 
 
 class Parser(argparse.ArgumentParser):

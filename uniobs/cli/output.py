@@ -3,9 +3,9 @@
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, TextIO
 
 from uniobs.errors import OutputError
+from uniobs.lean import Any, TextIO
 from uniobs.model.text import safe
 
 _CODES = {"bad": "31;1", "good": "32", "warn": "33", "dim": "2", "bold": "1", "head": "1"}

@@ -1,9 +1,9 @@
 """A Table as text or JSON. A renderer knows no guest: columns say how a row becomes cells."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from uniobs.cli.output import Output
+from uniobs.lean import Any
 from uniobs.model.text import UNKNOWN, pad, safe, width
 from uniobs.model.view import Column, Table
 

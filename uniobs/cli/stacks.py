@@ -1,10 +1,10 @@
 """Stacks as lines and as JSON, for bt and core show."""
 
 from contextlib import suppress
-from typing import Any
 
 from uniobs.cli.output import Output
 from uniobs.errors import NotOffered, UniobsError
+from uniobs.lean import Any
 from uniobs.model.guest import Frame, Panic, Stack, Thread
 from uniobs.model.text import pad, width
 

@@ -1,8 +1,8 @@
 """What every core format gives."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
+from uniobs.lean import NamedTuple
 from uniobs.memory.base import Memory
 from uniobs.model.guest import Registers
 from uniobs.model.row import field, frozen

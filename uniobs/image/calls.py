@@ -1,6 +1,6 @@
 """Does a call instruction end right before an address? What tells a return address from any other number."""
 
-from typing import TYPE_CHECKING, Final
+from uniobs.lean import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from uniobs.image.module import Module

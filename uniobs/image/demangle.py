@@ -7,7 +7,8 @@ bound is demangled by a process of its own, under limits, or stays as it is.
 import re
 import sys
 from functools import lru_cache
-from typing import Final
+
+from uniobs.lean import Final
 
 LONGEST: Final = 1024  # characters of a name that is shown
 _INPUT_MAX: Final = 1024  # characters that are demangled in this process; so deep its recursion can get

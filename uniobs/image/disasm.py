@@ -1,8 +1,7 @@
 """Instructions around a pc, from memory where it is held."""
 
-from typing import TYPE_CHECKING, Any
-
 from uniobs.errors import UnknownMemory
+from uniobs.lean import TYPE_CHECKING, Any
 from uniobs.model.row import frozen
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import zlib
 from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from uniobs.errors import AccessDenied, BadFormat, NoSuchTarget, NotOffered
 from uniobs.image.symbols import Symbols
+from uniobs.lean import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,7 +2,6 @@
 
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
 
 from uniobs.errors import BadFormat
 from uniobs.image import proof
@@ -10,6 +9,7 @@ from uniobs.image.dwarf.cfi import CallFrames
 from uniobs.image.dwarf.index import Dwarf
 from uniobs.image.elf import Elf
 from uniobs.image.opened import Opened, open_image
+from uniobs.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Collection

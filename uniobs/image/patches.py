@@ -3,8 +3,8 @@
 Everything else that differs is another build, or damage.
 """
 
-import re
-from typing import TYPE_CHECKING, Final
+
+from uniobs.lean import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from uniobs.image.elf import Elf
@@ -16,7 +16,7 @@ _ENTRY: Final = 0x800F_FFFF_FFFF_FFFF  # bits that a page table's entry may have
 _BREAKPOINT: Final = 0xCC
 # Start-up code that writes its own far jumps (Unikraft's plat/kvm/x86/lcpu_start.S), or that keeps what
 # the other processors begin with (Nanos' src/x86_64/init.s).
-_SELF_WRITING: Final = re.compile(
+_SELF_WRITING: Final = (
     r"lcpu_start(16|32)|jump_to(32|64)|gdt32(_ptr)?|\w+_imm[248]_start16|\w+_uk_reloc_imm[248]"
     r"|ap_pagetable|ap_idt_pointer|apinit_end"
 )
@@ -43,7 +43,9 @@ class Patches:
         """Whether the word at ``address`` (its bytes in memory; those at ``differ`` aren't the image's) was
         changed by the processor or start-up."""
         symbols = [self._elf.symbols.function(at) for at in differ]
-        if all(symbol is not None and _SELF_WRITING.fullmatch(symbol.name) for symbol in symbols):
+        import re
+
+        if all(symbol is not None and re.fullmatch(_SELF_WRITING, symbol.name) for symbol in symbols):
             return True
         if address % 8 or len(memory) != 8 or not self._is_table(address & -_PAGE):
             return False

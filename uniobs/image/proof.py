@@ -1,11 +1,11 @@
 """Proving that an image is the one in memory: its text compared byte by byte, not its name."""
 
 import struct
-from typing import TYPE_CHECKING, Final
 
 from uniobs.errors import ImageMismatch, UnknownMemory
 from uniobs.image.elf import Elf
 from uniobs.image.patches import Patches
+from uniobs.lean import TYPE_CHECKING, Final
 from uniobs.model.row import frozen
 
 if TYPE_CHECKING:

@@ -1,8 +1,7 @@
 """Words of a stack, read a page at a time."""
 
-from typing import TYPE_CHECKING, Final
-
 from uniobs.errors import UnknownMemory
+from uniobs.lean import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from uniobs.memory.base import AddressSpace

@@ -1,12 +1,12 @@
 """One step of unwinding: from a frame's registers to its caller's, by CFI, frame pointer or scanning."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
 
 from uniobs.errors import UnknownMemory
 from uniobs.image.calls import follows_call, surely_follows_call
 from uniobs.image.dwarf.expr import evaluate
 from uniobs.image.stackread import StackReader
+from uniobs.lean import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from uniobs.image.dwarf.cfa import Rule, Rules

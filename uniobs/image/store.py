@@ -1,9 +1,9 @@
 """Known images, remembered by build-id and by the hash of their text: an image is named once."""
 
 import os
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from uniobs.errors import UniobsError
+from uniobs.lean import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,8 @@ import struct
 from bisect import bisect_right
 from collections.abc import Callable, Collection
 from functools import cached_property
-from typing import Final, NamedTuple
+
+from uniobs.lean import Final, NamedTuple
 
 STT_NOTYPE: Final = 0
 STT_OBJECT: Final = 1

@@ -3,9 +3,9 @@
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
 
 from uniobs.image.steps import NAMES, RIP, RSP, End, Place, Stepper
+from uniobs.lean import TYPE_CHECKING, Final
 from uniobs.model.guest import Frame, Registers
 
 if TYPE_CHECKING:

@@ -1,7 +1,8 @@
 """The Memory protocol: guest-physical memory, wherever its bytes come from."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+
+from uniobs.lean import NamedTuple, Protocol
 
 
 class Range(NamedTuple):

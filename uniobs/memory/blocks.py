@@ -2,9 +2,9 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from uniobs.errors import BadFormat, UnknownMemory
+from uniobs.lean import NamedTuple
 
 
 class Block(NamedTuple):

@@ -1,8 +1,7 @@
 """A process's mappings: /proc/PID/maps."""
 
-from typing import NamedTuple
-
 from uniobs.errors import TargetGone
+from uniobs.lean import NamedTuple
 
 
 class Mapping(NamedTuple):

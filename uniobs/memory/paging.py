@@ -2,9 +2,9 @@
 
 import struct
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from uniobs.errors import Incomplete, UnknownMemory
+from uniobs.lean import NamedTuple
 from uniobs.memory.base import Memory
 
 CR4_LA57 = 1 << 12

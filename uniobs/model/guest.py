@@ -7,8 +7,7 @@ died, in the middle of it, or that is garbled: its fields are then None, but for
 even that isn't known.
 """
 
-from typing import Literal
-
+from uniobs.lean import Literal
 from uniobs.model.row import field, frozen
 
 ThreadState = Literal["running", "ready", "blocked", "sleeping", "exited"]

@@ -8,9 +8,9 @@ import os
 import sys
 from functools import lru_cache
 from importlib import import_module
-from typing import Any
 
 from uniobs.errors import UniobsError
+from uniobs.lean import Any
 
 VIEWS = "uniobs.views"
 WALKERS = "uniobs.walkers"

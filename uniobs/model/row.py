@@ -6,9 +6,11 @@ __init__ is made when it is first called. ``dataclasses.fields``, ``replace`` an
 
 import sys
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, NoReturn, TypeVar, cast, dataclass_transform
+
+from uniobs.lean import Any, Final, NamedTuple, NoReturn, TypeVar, cast, dataclass_transform
 
 T = TypeVar("T")
+FEW: Final = 4  # rows of a kind that are filled by a loop before an __init__ is compiled for it
 
 
 class _Factory(NamedTuple):
@@ -84,12 +86,37 @@ def _plain(value: Any) -> Any:
 
 
 def _later(cls: type[Any]) -> None:
+    calls = 0
+
     def __init__(self: Any, /, *args: Any, **named: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls <= FEW and type(self) is cls and _fill(self, args, named):
+            return
         _make_init(cls)
         cls.__init__(self, *args, **named)
 
     if "__init__" not in cls.__dict__:
         type.__setattr__(cls, "__init__", __init__)
+
+
+def _fill(self: Any, args: tuple[Any, ...], named: dict[str, Any]) -> bool:
+    """Set the fields one by one; False when the arguments aren't right, or something is unusual."""
+    cls = type(self)
+    names, defaults = cls.__match_args__, cls._row_defaults
+    given = dict(zip(names, args, strict=False))
+    if len(args) > len(names) or not named.keys().isdisjoint(given):
+        return False
+    given.update(named)
+    if len(given) < len(names):
+        given = defaults | given
+    if len(given) != len(names) or not all(name in given for name in names):
+        return False
+    for name, value in given.items():
+        if value.__class__ is _Factory:
+            value = value.make()
+        getattr(cls, name).__set__(self, value)
+    return True
 
 
 def _make_init(cls: type[Any]) -> None:

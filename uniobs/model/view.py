@@ -5,8 +5,8 @@ neither the engine nor the command names a probe.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from uniobs.lean import TYPE_CHECKING, Any, Literal, Protocol
 from uniobs.model.row import frozen
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 """Generated from guest-stubs/abi/schema.toml by generate.py: change that instead."""
 
 from struct import Struct
-from typing import Final, NamedTuple
+from uniobs.lean import Final, NamedTuple
 
 MAGIC: Final = bytes.fromhex("8a556e694f62732d526567696f6e0d0a")
 MAJOR: Final = 1

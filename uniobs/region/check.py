@@ -5,7 +5,8 @@ loses anything, so a change confined to one word always changes the sum. Its upp
 """
 
 from struct import Struct, iter_unpack
-from typing import Final
+
+from uniobs.lean import Final
 
 FACTOR: Final = 0x9E3779B97F4A7C15
 MASK: Final = (1 << 64) - 1

@@ -1,7 +1,6 @@
 """Event descriptors: what an event id means, checked so that a garbled one is refused, not shown."""
 
-from typing import Final, Literal
-
+from uniobs.lean import Final, Literal
 from uniobs.model.row import frozen
 from uniobs.region import _abi
 from uniobs.region.reader import Region

@@ -1,8 +1,8 @@
 """Events of a trace or log ring: slots put together, arguments decoded."""
 
 from collections.abc import Sequence
-from typing import Final
 
+from uniobs.lean import Final
 from uniobs.model.guest import Arg, Event, Loss
 from uniobs.model.row import frozen
 from uniobs.region import _abi

@@ -1,8 +1,8 @@
 """Cursors over the region's rings: log lines, packets, and trace events merged by time."""
 
 from collections.abc import Iterable
-from typing import Final
 
+from uniobs.lean import Final
 from uniobs.model.guest import Event, LogLine, Loss, Packet
 from uniobs.model.row import replace
 from uniobs.region import _abi

@@ -1,9 +1,9 @@
 """The region's header and directory: read, and refused when anything in them can't be."""
 
 import zlib
-from typing import Final, NamedTuple
 
 from uniobs.errors import BadFormat
+from uniobs.lean import Final, NamedTuple
 from uniobs.memory.base import Memory
 from uniobs.region import _abi
 

@@ -1,7 +1,6 @@
 """Frames of the packet ring."""
 
-from typing import Final
-
+from uniobs.lean import Final
 from uniobs.model.guest import Packet
 from uniobs.region import _abi
 from uniobs.region.reader import Region

@@ -1,7 +1,6 @@
 """The panic record."""
 
-from typing import Final
-
+from uniobs.lean import Final
 from uniobs.model.guest import Panic, Registers
 from uniobs.region import _abi, check
 from uniobs.region.reader import Region, text

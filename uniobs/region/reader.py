@@ -1,9 +1,9 @@
 """The region as a whole: its header, its strings, its rows. Every byte of it may be garbage."""
 
 from collections.abc import Callable
-from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from uniobs.errors import BadFormat
+from uniobs.lean import Any, Final, Generic, NamedTuple, TypeVar
 from uniobs.memory.base import Memory
 from uniobs.region import _abi, check
 from uniobs.region.clock import Clock

@@ -6,9 +6,8 @@ A slot is given only when it was committed before its bytes were read and can't 
 again by the time that the reading ended.
 """
 
-from typing import Final, NamedTuple
-
 from uniobs.errors import UnknownMemory
+from uniobs.lean import Final, NamedTuple
 from uniobs.region import _abi, check
 from uniobs.region.reader import Region
 

@@ -1,6 +1,6 @@
 """Targets: what a command looks at, and how they are found."""
 
-from typing import TYPE_CHECKING, Any
+from uniobs.lean import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from uniobs.target.discovery import GuestInfo, find_guests

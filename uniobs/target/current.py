@@ -4,9 +4,9 @@ A region that is certain spares a search of all memory for others.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from uniobs.errors import UniobsError
+from uniobs.lean import TYPE_CHECKING
 from uniobs.memory.base import AddressSpace
 from uniobs.region.reader import Region
 
@@ -51,8 +51,8 @@ def owned(core: "Core", region: Region, images: Sequence[str], opened: "list[Ope
         from uniobs.image.opened import open_image
         from uniobs.image.store import path_of
 
-        known = path_of(region.image_id.hex())
-        opened += [open_image(path) for path in (images or filter(None, [known]))]
+        paths = images or filter(None, [path_of(region.image_id.hex())])
+        opened += [open_image(path) for path in paths]
     header = region.header
     for image in opened:
         found = image.elf.symbols.find(STATE) if image.elf.build_id == region.image_id.hex() else None

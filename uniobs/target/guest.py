@@ -1,9 +1,9 @@
 """Guest: the one implementation of Target, over any memory."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from uniobs.errors import BadFormat, NotOffered, UnknownMemory
+from uniobs.lean import TYPE_CHECKING
 from uniobs.memory.base import AddressSpace
 from uniobs.model import registry
 from uniobs.model.guest import Registers, Stack, Status, Thread

@@ -1,9 +1,9 @@
 """Where the threads of a live hosted guest stand, without stopping it: Linux tells for those that wait."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from uniobs.errors import NotOffered, UniobsError
+from uniobs.lean import TYPE_CHECKING
 from uniobs.memory.maps import read_maps
 from uniobs.model.guest import Registers
 from uniobs.target.origin import MappedImage

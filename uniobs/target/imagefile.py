@@ -1,9 +1,9 @@
 """From the file that a guest was started from, or that the user names, to the ELF that describes it."""
 
 import os
-from typing import TYPE_CHECKING
 
 from uniobs.errors import NotOffered, UniobsError
+from uniobs.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,8 +1,7 @@
 """The instruction that a vCPU or a fault stands at, with the registers its address is made of."""
 
-from typing import Any
-
 from uniobs.errors import UniobsError
+from uniobs.lean import Any
 from uniobs.model.guest import Registers
 
 

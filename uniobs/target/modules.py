@@ -3,9 +3,9 @@
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from uniobs.errors import BadFormat, ImageMismatch, Incomplete, NoSuchTarget, UniobsError
+from uniobs.lean import TYPE_CHECKING
 from uniobs.target.imagefile import load_image
 from uniobs.target.programs import fitting_program, place
 from uniobs.target.slide import kernel_code, slid_by

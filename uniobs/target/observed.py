@@ -7,7 +7,8 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
+
+from uniobs.lean import Any
 
 FILE_MAX = 1 << 16
 ENTRIES_MAX = 256

@@ -3,9 +3,9 @@
 import os
 import stat
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from uniobs.errors import NoSuchTarget, NotOffered, TargetError, UsageError
+from uniobs.lean import TYPE_CHECKING
 from uniobs.model.guest import Registers
 from uniobs.target.guest import Guest
 from uniobs.target.origin import Origin
@@ -91,6 +91,10 @@ def open_path(
         raise NoSuchTarget(f"{path}: no such file") from None
     if stat.S_ISSOCK(info.st_mode):
         raise UsageError(f"{path} is a socket: for a guest's channel say {SERIAL}{os.path.abspath(path)}")
+    if stat.S_ISDIR(info.st_mode):
+        from uniobs.target.files import file_origin
+
+        return Guest(file_origin(path, name), images)
     if not stat.S_ISREG(info.st_mode) and not stat.S_ISBLK(info.st_mode):
         raise TargetError(f"{path} is no regular file")
     if looks_recorded(path):

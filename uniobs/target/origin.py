@@ -1,9 +1,9 @@
 """What a Guest is made from: where its bytes come from, and what is known beside them."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
 from uniobs.errors import NotOffered
+from uniobs.lean import TYPE_CHECKING, NamedTuple
 from uniobs.memory.base import Memory
 from uniobs.model.guest import Registers
 from uniobs.model.row import field, frozen

@@ -2,9 +2,9 @@
 
 import os
 from contextlib import suppress
-from typing import NamedTuple
 
 from uniobs.errors import AccessDenied, NoSuchTarget, TargetError, TargetGone
+from uniobs.lean import NamedTuple
 from uniobs.memory.maps import Mapping
 from uniobs.memory.process import denied
 from uniobs.model.row import frozen

@@ -3,9 +3,9 @@
 import os
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
 
 from uniobs.errors import ImageMismatch, Incomplete, UniobsError, UnknownMemory
+from uniobs.lean import TYPE_CHECKING, Final
 from uniobs.memory.paging import PageTables
 
 if TYPE_CHECKING:

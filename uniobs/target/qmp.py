@@ -8,10 +8,10 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from uniobs.channel.unix import Busy, connect_unix
 from uniobs.errors import NotOffered, TargetError
+from uniobs.lean import Any
 from uniobs.model.guest import Registers
 
 GREETING_TIMEOUT = 0.2

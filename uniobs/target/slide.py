@@ -7,9 +7,9 @@ tell by how much, and the page tables that map it there are the kernel's. The te
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
 
 from uniobs.errors import ImageMismatch, UniobsError, UnknownMemory
+from uniobs.lean import TYPE_CHECKING, Final
 from uniobs.memory.paging import PageTables
 
 if TYPE_CHECKING:

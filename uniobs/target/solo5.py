@@ -8,9 +8,9 @@ import re
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from uniobs.errors import NotOffered, TargetError
+from uniobs.lean import TYPE_CHECKING
 from uniobs.memory.blocks import Block
 from uniobs.memory.maps import Mapping, read_maps
 from uniobs.memory.process import ProcessMemory

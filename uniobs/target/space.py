@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from uniobs.errors import BadFormat, NotOffered, UniobsError, UnknownMemory
+from uniobs.lean import TYPE_CHECKING
 from uniobs.memory.base import AddressSpace
 from uniobs.memory.paging import Identity, PageTables
 from uniobs.model.guest import Registers

@@ -1,8 +1,7 @@
 """A thread's stack: its registers from wherever they are, then unwinding; checked again on a live guest."""
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from uniobs.errors import ImageMismatch, NotOffered, TargetGone, UniobsError, UnknownMemory
+from uniobs.lean import TYPE_CHECKING, NamedTuple
 from uniobs.memory.base import AddressSpace
 from uniobs.model.guest import Panic, Registers, Stack, Thread
 from uniobs.target.space import unwindable

@@ -1,9 +1,9 @@
 """The state of a guest: live, hung or dead, and how that is known."""
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
 
 from uniobs.errors import BadFormat, ImageMismatch, NotOffered, TargetError, UniobsError, UnknownMemory
+from uniobs.lean import TYPE_CHECKING, NamedTuple
 from uniobs.model.guest import Status, Vitals
 from uniobs.model.row import replace
 from uniobs.region import _abi

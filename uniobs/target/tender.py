@@ -3,8 +3,8 @@
 import os
 import re
 from collections.abc import Sequence
-from typing import TypedDict
 
+from uniobs.lean import TypedDict
 from uniobs.target import procfs
 
 TENDERS = ("solo5-spt", "solo5-hvt")

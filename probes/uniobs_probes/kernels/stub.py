@@ -1,9 +1,9 @@
 """The walker of guests that carry the stub: everything comes from the region."""
 
 from collections.abc import Sequence
-from typing import Any, Final
 
 from uniobs.errors import NotOffered
+from uniobs.lean import Any, Final
 from uniobs.model.guest import AllocSite, Counter, Heap, Interface, Lock, Panic, Socket, Thread
 from uniobs.region import _abi
 from uniobs.region.follow import LogFollow, PacketFollow, TraceFollow

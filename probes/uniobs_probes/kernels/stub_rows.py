@@ -1,9 +1,8 @@
 """Rows of the region as rows of the model: what can't be right becomes None."""
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address
-from typing import Final, cast
 
+from uniobs.lean import Final, cast
 from uniobs.model.guest import (
     AllocSite,
     Counter,
@@ -159,8 +158,12 @@ def lock(clock: Clock, row: Row[_abi.Lock]) -> Lock:
 def address(family: int, raw: bytes) -> str | None:
     version = FAMILIES.get(family)
     if version == 4:
-        return None if any(raw[4:]) else str(IPv4Address(raw[:4]))
-    return str(IPv6Address(raw)) if version == 6 else None
+        return None if any(raw[4:]) else ".".join(map(str, raw[:4]))
+    if version != 6:
+        return None
+    from ipaddress import IPv6Address
+
+    return str(IPv6Address(raw))
 
 
 def _known(value: int) -> int | None:

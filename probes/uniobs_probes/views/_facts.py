@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 from uniobs.errors import BadFormat, ImageMismatch, NotOffered, UniobsError
 from uniobs.image.demangle import display
+from uniobs.lean import Any
 from uniobs.model.guest import Heap, Lock, Socket, Thread
 
 

@@ -1,9 +1,9 @@
 """ps: one row a thread."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from uniobs.errors import UsageError
+from uniobs.lean import Any
 from uniobs.model.guest import Thread, Wait
 from uniobs.model.row import frozen, replace
 from uniobs.model.text import clock_text, percent_text, span_text

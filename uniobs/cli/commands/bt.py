@@ -1,10 +1,9 @@
 """uniobs bt: the stacks of all threads."""
 
-from typing import Any
-
 from uniobs.cli import args, render, session, stacks
 from uniobs.cli.output import Output
 from uniobs.errors import EXIT_INCOMPLETE, EXIT_OK, NotOffered, UsageError
+from uniobs.lean import Any
 from uniobs.model import fault
 from uniobs.model.guest import Panic
 from uniobs.model.row import as_dict

@@ -1,8 +1,7 @@
 """Call frame programs: how to undo a frame at one address (DWARF 5, 6.4; LSB 5, .eh_frame)."""
 
-from typing import Literal, NamedTuple
-
 from uniobs.image.dwarf.reader import sleb, uleb, unsigned
+from uniobs.lean import Literal, NamedTuple
 
 Rule = tuple[
     Literal["undefined", "same", "offset", "val_offset", "register", "expr", "val_expr"], int | bytes

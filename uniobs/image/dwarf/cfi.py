@@ -3,11 +3,11 @@
 import struct
 from bisect import bisect_right
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
 
 from uniobs.errors import BadFormat
 from uniobs.image.dwarf.cfa import Cie, Rules, run
 from uniobs.image.dwarf.reader import guard, sleb, uleb, unsigned
+from uniobs.lean import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from uniobs.image.elf import Elf

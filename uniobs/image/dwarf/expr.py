@@ -2,9 +2,9 @@
 
 import operator
 from collections.abc import Callable, Mapping
-from typing import Final
 
 from uniobs.image.dwarf.reader import sleb, uleb, unsigned
+from uniobs.lean import Final
 
 _MASK: Final = (1 << 64) - 1
 _STEPS: Final = 1000

@@ -1,8 +1,7 @@
 """Attribute forms (DWARF 5, 7.5.6, and GNU's): their sizes and values."""
 
-from typing import Final
-
 from uniobs.image.dwarf.reader import sleb, uleb, unsigned
+from uniobs.lean import Final
 
 ADDR: Final = 0x01
 BLOCK2, BLOCK4, DATA2, DATA4, DATA8, STRING, BLOCK, BLOCK1 = 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0A

@@ -2,7 +2,6 @@
 
 from bisect import bisect_right
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
 
 from uniobs.errors import BadFormat
 from uniobs.image.dwarf import aranges, info, ranges
@@ -17,6 +16,7 @@ from uniobs.image.dwarf.unit import (
     unit_from,
     units,
 )
+from uniobs.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from uniobs.image.elf import Elf

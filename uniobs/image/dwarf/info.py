@@ -1,7 +1,5 @@
 """Functions of a unit, and what was inlined into them."""
 
-from typing import Final, NamedTuple
-
 from uniobs.image.dwarf import forms, ranges
 from uniobs.image.dwarf.reader import uleb
 from uniobs.image.dwarf.unit import (
@@ -18,6 +16,7 @@ from uniobs.image.dwarf.unit import (
     Attributes,
     Unit,
 )
+from uniobs.lean import Final, NamedTuple
 
 TAG_SUBPROGRAM, TAG_INLINED = 0x2E, 0x1D
 _SUBPROGRAMS: Final = frozenset({TAG_SUBPROGRAM})

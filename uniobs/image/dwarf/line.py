@@ -4,10 +4,10 @@ import posixpath
 import struct
 from bisect import bisect_right
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from uniobs.image.dwarf import forms
 from uniobs.image.dwarf.reader import cstring, guard, sleb, uleb, unsigned
+from uniobs.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from uniobs.image.elf import Elf

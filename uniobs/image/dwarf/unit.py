@@ -3,10 +3,10 @@
 import struct
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from uniobs.image.dwarf import forms
 from uniobs.image.dwarf.reader import cstring, guard, sleb, uleb, unsigned
+from uniobs.lean import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from uniobs.image.elf import Elf
