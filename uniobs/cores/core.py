@@ -18,6 +18,18 @@ class MappedFile(NamedTuple):
 
 
 @frozen
+class Process:
+    """What a process's core tells of it; ``signal`` is what ``tid`` died of, with its ``address``."""
+
+    pid: int | None = None
+    name: str | None = None
+    tid: int | None = None
+    signal: int | None = None
+    code: int | None = None
+    address: int | None = None
+
+
+@frozen
 class Core:
     """``registers``: one a vCPU; ``threads``: by the host's thread id (hosted guests).
 
@@ -35,4 +47,5 @@ class Core:
     notices: tuple[str, ...] = ()
     identity: bool = False  # virtual = physical for certain
     machine: str = "x86-64"  # or "aarch64"
+    process: Process | None = None  # of a process's core
     frames: Callable[[int], int] | None = None  # what page tables say -> guest-physical: a PV guest of Xen

@@ -15,8 +15,9 @@ from uniobs.target.current import certain
 from uniobs.target.origin import MappedImage, Origin
 
 AT_ENTRY = 9
+HOSTED = ("linux-elf", "minidump")  # processes: memory by virtual address, registers by thread
 LOW_SURE = 2 << 30  # RAM that every machine puts at address 0
-LOW_SIZES = (0xC0000000, 0x80000000, 0xB0000000, 0xE0000000)
+LOW_SIZES = (0xC0000000, 0x80000000, 0xB0000000, 0xD0000000, 0xE0000000)
 
 
 def file_origin(path: str, name: str | None = None, images: Sequence[str] = ()) -> Origin:
@@ -38,9 +39,10 @@ def _ram_behind_elf(path: str, error: NoCore) -> Core:
         core = open_core(path, raw_only=True)
     except UniobsError:
         raise error from None
-    blocks, _ = _layout(core.memory, core.memory.blocks[0].size, path, [])
+    flat = _flat(core)
+    blocks, _ = _layout(flat, flat.blocks[0].size, path, [])
     try:
-        if scan.find_region(FileMemory(core.memory.fd, blocks)) is not None:
+        if scan.find_region(FileMemory(flat.fd, blocks)) is not None:
             return core
     except UniobsError:
         pass
@@ -49,13 +51,15 @@ def _ram_behind_elf(path: str, error: NoCore) -> Core:
 
 
 def _core(core: Core, name: str | None, images: Sequence[str]) -> Origin:
-    base = os.path.basename(core.path)
-    hosted = core.kind == "linux-elf"
+    base = os.path.basename(os.path.normpath(core.path))
+    hosted = core.kind in HOSTED
     program = main_program(core) if hosted else None
 
     def registers() -> Sequence[Registers]:
         if hosted:
             raise NotOffered("a hosted guest has no vCPUs: its threads' registers are in the core")
+        if not core.registers:
+            raise NotOffered(f"{base} doesn't tell registers")
         return core.registers
 
     return Origin(
@@ -77,6 +81,8 @@ def _core(core: Core, name: str | None, images: Sequence[str]) -> Origin:
         notices=core.notices,
         backend=core.path,
         machine=core.machine,
+        process=core.process,
+        entry=core.auxv.get(AT_ENTRY),
         frames=core.frames,
     )
 
@@ -91,10 +97,10 @@ def main_program(core: Core) -> str | None:
 
 def _raw(core: Core, name: str | None) -> Origin:
     base = os.path.basename(core.path)
-    size = core.memory.blocks[0].size
+    flat = _flat(core)
     notices: list[str] = []
-    blocks, hosted = _layout(core.memory, size, core.path, notices)
-    memory = FileMemory(core.memory.fd, blocks)
+    blocks, hosted = _layout(flat, flat.blocks[0].size, core.path, notices)
+    memory = FileMemory(flat.fd, blocks)
     return Origin(
         name=name or os.path.splitext(base)[0] or base,
         kind="memory",
@@ -106,6 +112,12 @@ def _raw(core: Core, name: str | None) -> Origin:
         notices=tuple(notices),
         backend=core.path,
     )
+
+
+def _flat(core: Core) -> FileMemory:
+    """A raw image's file, as one block."""
+    assert isinstance(core.memory, FileMemory)
+    return core.memory
 
 
 def _layout(flat: FileMemory, size: int, path: str, notices: list[str]) -> tuple[list[Block], bool]:

@@ -9,6 +9,7 @@ from uniobs.model.guest import Registers
 from uniobs.model.row import field, frozen
 
 if TYPE_CHECKING:
+    from uniobs.cores.core import Process
     from uniobs.target.discovery import GuestInfo
 
 
@@ -52,6 +53,8 @@ class Origin:
     refresh: Callable[[], None] | None = None
     notices: tuple[str, ...] = ()
     backend: str | None = None  # the file that holds the memory
+    process: "Process | None" = None  # of a process's core: what it was, what it died of
+    entry: int | None = None  # where its program's first instruction is
     machine: str = "x86-64"  # or "aarch64"
     frames: Callable[[int], int] | None = None  # what page tables say -> guest-physical: a PV guest of Xen
     placed: tuple[Placed, ...] = ()  # of recordings

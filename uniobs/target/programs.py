@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from uniobs.target.guest import Guest
 
 PAGE: Final = 4096
+ET_DYN: Final = 3
 USER_END: Final = 1 << 47
 PAGES_MAX: Final = 1 << 15  # pages of code that are compared
 ENOUGH: Final = 16  # bytes in a page that tell it from others
@@ -122,13 +123,23 @@ def place(guest: "Guest", module: "Module") -> None:
     """An image that the guest itself doesn't place: a kernel by its slide, a program by its pages."""
     from uniobs.target.slide import place_identity, place_kernel
 
-    if guest.origin.identity or _has_region(guest):
+    if _has_region(guest):
+        return
+    if guest.origin.identity:
+        place_entry(guest, module)
         return
     if place_kernel(guest, module) or _lies_there(guest, module):
         return
     first = bool(guest.images) and os.path.realpath(guest.images[0]) == os.path.realpath(module.path)
     if not first or not place_identity(guest, module):  # a kernel is named before the program on it
         place_program(guest, module)
+
+
+def place_entry(guest: "Guest", module: "Module") -> None:
+    """A position-independent program of a process lies where its first instruction is told to be."""
+    entry = guest.origin.entry
+    if entry is not None and module.elf.type == ET_DYN and not (entry - module.elf.entry) % PAGE:
+        module.bias = entry - module.elf.entry
 
 
 def _lies_there(guest: "Guest", module: "Module") -> bool:
