@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
+from uniobs.cores.pieces import pread
 from uniobs.errors import BadFormat
 
 MAGIC = b"makedumpfile\0\0\0\0"
@@ -50,7 +51,7 @@ class _Record(NamedTuple):
 
 
 class Flattened:
-    """Random access to the file that its records make. The index holds runs of records that follow each other.
+    """Random access to the file that its records make. The index holds runs of records in a row.
 
     Raises BadFormat when its records can't be that.
     """
@@ -199,11 +200,3 @@ def _latest(
             runs.append(run)
         at = until
     return piece_starts, piece_ends, runs
-
-
-def pread(fd: int, size: int, offset: int) -> bytes:
-    """What there is; nothing when it can't be read."""
-    try:
-        return os.pread(fd, size, offset)
-    except (OSError, OverflowError):
-        return b""

@@ -159,7 +159,7 @@ class Pages:
             yield range(start, self.count)
 
     def heads(self, size: int) -> Iterator[tuple[int, bytes]]:
-        """(number, its first bytes) of every page held. Pages of zeros mostly share their bytes in the file."""
+        """(number, its first bytes) of every page held. Pages of zeros mostly share one descriptor."""
         rank = 0
         shared: tuple[int, int, int] | None = None  # the descriptor of a page of zeros
         for run in self.runs():
