@@ -1,17 +1,29 @@
 """The command line's grammar: the first word that is no option is the target, the rest is the tool's."""
 
-import argparse
 from collections.abc import Sequence
 
+from uniobs.cli.plainargs import HIDDEN, Parser
 from uniobs.errors import UsageError
-from uniobs.lean import Any, NoReturn
+from uniobs.lean import TYPE_CHECKING, Any, NoReturn
+
+__all__ = ["Parser", "number_list", "parse", "parser", "positive", "split_target"]
+
+if TYPE_CHECKING:
+    import argparse
 
 
-class Parser(argparse.ArgumentParser):
-    """argparse, but a mistake is one line with exit code 2, and -h isn't ours where a tool has its own."""
+def _real(**kwargs: Any) -> "argparse.ArgumentParser":
+    import argparse
 
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} (uniobs {self.prog.split()[-1]} --help)")
+    class OneLine(argparse.ArgumentParser):
+        """A mistake is one line with exit code 2, and -h isn't ours where a tool has its own."""
+
+        def error(self, message: str) -> NoReturn:
+            raise UsageError(f"{message} (uniobs {self.prog.split()[-1]} --help)")
+
+    return OneLine(
+        add_help=False, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs
+    )
 
 
 def parser(
@@ -27,15 +39,9 @@ def parser(
     ``force_is_own``: the command has a --force of its own."""
     usage = f"uniobs {command} [options]{' [TARGET]' if target else ''}{' ' + words if words else ''}"
     made = Parser(
-        prog=f"uniobs {command}",
-        usage=usage,
-        description=about,
-        epilog=doc or None,
-        add_help=False,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        lambda: _real(prog=f"uniobs {command}", usage=usage, description=about, epilog=doc or None)
     )
-    made.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    made.add_argument("words", nargs="*", help=HIDDEN)
     common = made.add_argument_group("on every command")
     common.add_argument("--help", action="help", help="this text")
     if target:
@@ -61,7 +67,7 @@ def parser(
     return made
 
 
-def parse(made: Parser, argv: Sequence[str]) -> argparse.Namespace:
+def parse(made: Parser, argv: Sequence[str]) -> "argparse.Namespace":
     """Options and words in any order; after ``--`` everything is a word."""
     argv = list(argv)
     tail: list[str] = []
@@ -71,12 +77,12 @@ def parse(made: Parser, argv: Sequence[str]) -> argparse.Namespace:
     if "--at" in argv[:-1]:  # a time before the end looks like an option
         at = argv.index("--at")
         argv[at : at + 2] = [f"--at={argv[at + 1]}"]
-    options = made.parse_intermixed_args(argv)
+    options: argparse.Namespace = made.parse(argv)
     options.words = [*options.words, *tail]
     return options
 
 
-def split_target(options: argparse.Namespace) -> tuple[str | None, list[str]]:
+def split_target(options: "argparse.Namespace") -> tuple[str | None, list[str]]:
     """(target or None, the tool's words)."""
     words: list[str] = options.words
     if getattr(options, "guest", None) is not None:

@@ -1,25 +1,47 @@
 """Opening the target a command names, and running a view on it."""
 
-import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from contextvars import ContextVar
 
 from uniobs.cli import output, render
 from uniobs.cli.args import split_target
 from uniobs.cli.output import Output
 from uniobs.errors import EXIT_INCOMPLETE, EXIT_OK, OutputError, UniobsError, UsageError
+from uniobs.lean import TYPE_CHECKING, Any
 from uniobs.model import registry
 from uniobs.model.view import Table
 
+if TYPE_CHECKING:
+    import argparse
 
-def out_for(options: argparse.Namespace) -> Output:
+
+def out_for(options: "argparse.Namespace") -> Output:
     return output.standard(options.json, options.color)
 
 
+_HELD: ContextVar[tuple[Any, str] | None] = ContextVar("held", default=None)
+
+
 @contextmanager
-def opened(options: argparse.Namespace, out: Output) -> Iterator[tuple[Any, list[str]]]:
+def held(target: Any, spec: str) -> Iterator[None]:
+    """While it lasts, commands that run look at this target, and all of their words are the tool's."""
+    token = _HELD.set((target, spec))
+    try:
+        yield
+    finally:
+        _HELD.reset(token)
+
+
+@contextmanager
+def opened(options: "argparse.Namespace", out: Output) -> Iterator[tuple[Any, list[str]]]:
     """(target, the tool's words). The target is closed at the end, its notices are on stderr."""
+    if (found := _HELD.get()) is not None:
+        if options.guest is not None or options.image:
+            raise UsageError(f"the target is {found[1]} here: -g and --image go with uniobs shell itself")
+        out.spec = found[1]
+        yield found[0], list(options.words)
+        return
     from uniobs.target import open_target
 
     spec, words = split_target(options)
