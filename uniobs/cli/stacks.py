@@ -11,6 +11,7 @@ from uniobs.model.text import pad, width
 HOW = {"registers": "registers", "cfi": "cfi", "frame-pointer": "frame pointer, not checked by CFI",
        "scan": "found by scanning the stack: may be stale", "return-address": "return address"}  # fmt: skip
 WIDEST = 36
+WAITING = ("blocked", "sleeping")
 REPEATS = 3  # of the same frame in a row that are shown
 
 
@@ -64,7 +65,7 @@ def state_words(thread: Thread, waits: dict[int, str]) -> str:
     """(running on CPU 0), (mutex ledger (tid 9))..."""
     if thread.torn or thread.state is None:
         return "state unknown"
-    if thread.state in ("blocked", "sleeping"):
+    if thread.state in WAITING:
         return waits.get(thread.tid) or thread.state
     if thread.state == "running" and thread.cpu is not None:
         return f"running on CPU {thread.cpu}"

@@ -188,9 +188,8 @@ class Region:
         if self.memory.live:
             torn = self._confirm(section, size, raws)
         # A row that was never used is all zero.
-        sound = [check.row_holds(raw) for raw in raws]
         return [
-            Row(i, parse(raw), i in torn or not sound[i], sound[i])
+            Row(i, parse(raw), not (sound := check.row_holds(raw)) or i in torn, sound)
             for i, raw in enumerate(raws)
             if any(raw[4:])
         ]

@@ -49,7 +49,7 @@ def show(out: Output, target: Any, tids: list[int] | None = None) -> int:
         rows = [stacks.json_stack(thread, stack, thread.tid == crashed) for thread, stack in found]
         out.object(render.envelope("bt", target.name, rows, (), complete))
         return EXIT_OK if complete else EXIT_INCOMPLETE
-    waits = stacks.waits_of(target)
+    waits = stacks.waits_of(target) if any(t.state in stacks.WAITING for t in threads) else {}
     for number, (thread, stack) in enumerate(found):
         if number:
             out.line()
