@@ -10,6 +10,8 @@ import pytest
 import boot
 from support.cli import UNIOBS, uniobs
 from support.qemu import demo_elf
+from support.unikraft_shapes import booted as shaped
+from support.unikraft_shapes import needs_qemu
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
@@ -122,3 +124,25 @@ def test_bad_use(tmp_path: Path) -> None:
     cut = tmp_path / "cut"
     cut.write_bytes(b"\x5a\x2a\x4d\x18\x18\0\0\0uniobs-recording\1\0\0\0\0\0\0\0")
     assert "garbled" in uniobs("ps", cut, expect=3).one_line()
+
+
+@needs_qemu
+def test_a_kernel_without_the_stub(tmp_path: Path) -> None:
+    """What its walkers read is what a replay reads: the same rows."""
+    file = tmp_path / "shaped.uniobs"
+    (tmp_path / "guest").mkdir()
+    with shaped("deadlock", tmp_path / "guest") as guest:
+        image = ("--image", guest.image)
+        live = {command: uniobs(command, guest.pid, *image, "--json").rows for command in ("ps", "netstat")}
+        uniobs("record", guest.pid, *image, "-o", file, "--for", "2s")
+    for command, rows in live.items():
+        assert [_still(row) for row in uniobs(command, file, "--json").rows] == [_still(row) for row in rows]
+    why = uniobs("why", file, expect=1).out
+    assert "DEADLOCKED" in why.splitlines()[0] and "take_both" in why, why
+    assert "take_both" in uniobs("bt", file, expect=(0, 4)).out
+
+
+def _still(row: dict[str, object]) -> dict[str, object]:
+    """A row less what moves on while a thread stands still."""
+    moving = ("time", "cpu_time_ns", "wait", "wchan", "pcpu", "percent")
+    return {key: value for key, value in row.items() if key not in moving}

@@ -13,6 +13,7 @@ from typing import Any, Final
 from uniobs.errors import BadFormat, Incomplete, NotOffered, TargetGone, UniobsError, UnknownMemory
 from uniobs.export.tape import Chunk, Tape
 from uniobs.memory.mirror import LINE
+from uniobs.memory.paging import PageTables
 from uniobs.memory.tap import Tap
 from uniobs.model.guest import Thread
 from uniobs.region import _abi
@@ -52,6 +53,7 @@ class Recorder:
         with suppress(NotOffered):
             modules = [_module(module) for module in guest.modules]
             self._tap.take()  # where they are was searched for: only what proves them is kept
+            guest.forget()
             for module in guest.modules:
                 module.prove(guest.space)
         told = {
@@ -65,6 +67,7 @@ class Recorder:
         }
         with suppress(UniobsError):  # where its page tables are
             told["registers"] = [_registers(row) for row in guest.registers()]
+        self._space = guest.space
         self._tape.base(time.time_ns(), {"guest": told}, self._tap.take())
 
     # --- one look -------------------------------------------------------------------------------------
@@ -95,7 +98,9 @@ class Recorder:
             if row.saved_sp and (tid not in self._stacks or self._stacks[tid][0] != row.seq)
         }
         self._tape.keep(region.address, _whole(region))
-        self._tap.take()
+        for at, data in self._tap.take():  # the page tables that lead to the stacks
+            if not region.address <= at < region.address + region.header.size:
+                self._tape.keep(at, data)
         replay = Region(self._tape.mirror, region.address)
         after = {row.value.tid: row.value.seq for row in replay.threads() if not row.torn}
         self._keep_stacks({tid: row.seq for tid, row in before.items()}, after, fresh)
@@ -109,6 +114,9 @@ class Recorder:
             if row.saved_sp and (row.tid not in self._stacks or self._stacks[row.tid][0] != _moved_by(row))
         }
         self._tap.take()
+        self._space = self.guest.space
+        if isinstance(self._space, PageTables):
+            self._space.refresh()  # page tables are part of what a replay reads
         after = self._rows()
         self._ask_all(after)
         seen: set[int] = set()
@@ -156,7 +164,7 @@ class Recorder:
         while sp < end:
             length = min(end - sp, 4096 - sp % 4096)
             try:
-                at = self.guest.space.translate(sp)
+                at = self._space.translate(sp)
                 found.append((at, self._tap.memory.read(at, length)))
             except UnknownMemory:
                 break
@@ -182,7 +190,9 @@ class Recorder:
     # --- registers ------------------------------------------------------------------------------------
 
     def _ask_registers(self, now: int) -> None:
-        if not self._wants_registers or now - self._asked < ASK_NS:
+        """Once a second when they're wanted; and those that the walkers asked for."""
+        wanted = self._wants_registers and now - self._asked >= ASK_NS
+        if not wanted and self.guest.asked_registers is None:
             return
         self._asked = now
         try:

@@ -80,6 +80,11 @@ class Guest:
                 self._registers = (panic,)
         return self._registers
 
+    @property
+    def asked_registers(self) -> Sequence[Registers] | None:
+        """What registers() gave since the last refresh(); None when nobody asked."""
+        return self._registers
+
     def _panic_registers(self) -> Registers | None:
         """What a dead guest recorded of itself."""
         from uniobs.region.panic import read_panic

@@ -58,7 +58,7 @@ def _record(recorder: Any, interval: float, span: float | None) -> tuple[str, in
         while span is None or time.monotonic() - begun < span:
             before = time.thread_time()
             recorder.tick()
-            cost = max(time.thread_time() - before, cost * 0.9)
+            cost = (cost + time.thread_time() - before) / 2  # the first look loads what all need
             due = max(due + max(interval, cost * SHARE), time.monotonic())
             time.sleep(due - time.monotonic() if due > time.monotonic() else 0)
     except TargetGone as error:
