@@ -51,6 +51,7 @@ def build(target: Any, options: Options, unproven: str | None = None) -> Report:
     image = headline.image_text(target, unknown)
     text, style = headline.sentence(target, status, found)
     first = said[0].threads if said else ()
+    context.told = frozenset(first)
     death = [
         _section(context, "cause", "What happened", cause.cause),
         _section(context, "place", "The place", lambda shared: cause.place(shared, first)),
@@ -110,7 +111,7 @@ def _facts(context: Context) -> list[Fact]:
         facts.append(Fact("file", f"{path}, {size_text(about.st_size)}, written {when} UTC"))
     with suppress(UniobsError):
         held = sum(part.size for part in target.memory.ranges())
-        facts.append(Fact("memory", f"{size_text(held)} of the guest's is held"))
+        facts.append(Fact("memory", f"{size_text(held)} held"))
     if target.live:
         facts.append(Fact("note", "the guest ran while it was read: sections may be of different moments"))
     return facts

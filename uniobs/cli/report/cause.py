@@ -165,7 +165,7 @@ def place(context: Context, threads: tuple[int, ...]) -> Section:
     call = frame is not None and frame.level > 0
     file, line = (frame.file, frame.line) if frame is not None else (None, None)
     lines, insns = code.around(context, file, line, pc, call=call, reach=code.FAULT)
-    text = _place_text(frame, pc) + (f", in {context.who(tid)}" if tid is not None else "")
+    text = place_text(frame, pc) + (f", in {context.who(tid)}" if tid is not None else "")
     notes = []
     if lines is None:
         known = "its image has no lines for it" if context.modules else "no image is known: --image FILE"
@@ -190,7 +190,8 @@ def _frame(context: Context, tid: int | None) -> Frame | None:
     return None
 
 
-def _place_text(frame: Frame | None, pc: int) -> str:
+def place_text(frame: Frame | None, pc: int) -> str:
+    """deref (srv.c:14)"""
     if frame is None:
         return f"{pc:#x}"
     spot = f"{frame.file.rsplit('/', 1)[-1]}:{frame.line}" if frame.file and frame.line else ""

@@ -29,6 +29,7 @@ class Context:
         self.sources = Sources(options.source_dirs)
         self.stacks: dict[int, Stack] = {}
         self.codes_left = CODES_MAX
+        self.told: frozenset[int] = frozenset()  # the threads of the first verdict
         self.frames_left = FRAMES_MAX
 
     @cached_property

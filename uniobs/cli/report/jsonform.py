@@ -45,7 +45,10 @@ def _data(section: Section) -> Any:
         return None
     if isinstance(body, Tables):  # typed rows; cells are for people
         return {
-            "tables": [{"columns": [c.key for c in t.columns], "rows": list(t.rows)} for t in body.tables]
+            "tables": [
+                {"name": t.name, "columns": [c.key for c in t.columns], "rows": list(t.rows)}
+                for t in body.tables
+            ]
         }
     if isinstance(body, Facts):
         return body.data

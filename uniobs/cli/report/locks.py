@@ -44,7 +44,7 @@ def _row(lock: Lock, context: Context) -> LockRow:
     if lock.kind == "mutex" and lock.acquisitions is not None:
         parts.append(f"taken {lock.acquisitions} times, {lock.contended} contended")
     if lock.owner_tid and lock.acquire_pc:
-        taken = context.pointers.code(lock.acquire_pc)
+        taken = context.pointers.code(lock.acquire_pc, call=True)
         parts.append(f"taken at {taken or f'{lock.acquire_pc:#x}'}")
     return LockRow(name, kind, lock.address, lock.owner_tid, ", ".join(parts))
 

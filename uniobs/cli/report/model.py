@@ -143,6 +143,8 @@ class StackGroup:
     frames: tuple[FrameRow, ...]
     error: str | None = None
     note: str | None = None
+    place: str | None = None  # the frame that matters: transfer_a (breakage.c:75)
+    told: bool = False  # a verdict is about it
 
 
 @frozen
@@ -161,6 +163,7 @@ class ColumnHead:
 class TableBody:
     """A view's table: cells for people, ``rows`` with typed values for JSON."""
 
+    name: str  # what a row is: "sockets"
     caption: str
     columns: tuple[ColumnHead, ...]
     cells: tuple[tuple[str, ...], ...]

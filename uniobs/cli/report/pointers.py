@@ -48,13 +48,13 @@ class Pointers:
             or self._mapping(value)
         )
 
-    def code(self, value: int) -> str | None:
-        """deref+0x4 (main.c:30)"""
+    def code(self, value: int, *, call: bool = False) -> str | None:
+        """deref+0x4 (main.c:30). ``call``: a return address, so the line of the call before it is meant."""
         for module in self._modules:
-            if not module.holds(value):
+            if not module.holds(value - call):
                 continue
             name = self.symbol(value)
-            frames = module.symbolise(value)
+            frames = module.symbolise(value, call)
             spot = ""
             if frames and frames[0].file and frames[0].line:
                 spot = f"{frames[0].file.rsplit('/', 1)[-1]}:{frames[0].line}"

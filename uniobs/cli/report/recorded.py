@@ -14,7 +14,7 @@ from uniobs.model.guest import Loss
 KEPT: Final = 60  # lines of each record
 EVENTS: Final = 8192  # of the newest events, as many are looked through
 WIDEST: Final = 400  # characters of a line
-TIMELINE: Final = 80
+TIMELINE: Final = 40
 
 
 def calls(context: Context) -> Section:

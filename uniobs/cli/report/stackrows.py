@@ -5,9 +5,11 @@ from typing import Final
 
 from uniobs.cli import stacks
 from uniobs.cli.report import code
+from uniobs.cli.report.cause import place_text
 from uniobs.cli.report.context import Context
 from uniobs.cli.report.model import FrameRow, Section, StackGroup, Stacks, StackThread
 from uniobs.errors import NotOffered
+from uniobs.image.machinery import died_at, waits_at
 from uniobs.model.guest import Frame, Stack, Thread
 
 GROUPS_MAX: Final = 100
@@ -28,6 +30,7 @@ def stack_rows(context: Context) -> Section:
         ]
         return Section("stacks", title, "ok", Stacks(tuple(groups)), source, notes=(str(error),))
     crashed = panic.tid if panic is not None else None
+    threads.sort(key=lambda thread: (thread.tid != crashed, thread.tid not in context.told))
     rows = [(thread, context.stack(thread)) for thread in threads[:THREADS_MAX]]
     groups = list(_groups(context, rows, crashed))
     notes = [
@@ -47,13 +50,16 @@ def stack_rows(context: Context) -> Section:
 def _groups(context: Context, rows: list[tuple[Thread, Stack]], crashed: int | None) -> Iterable[StackGroup]:
     same: dict[object, list[tuple[Thread, Stack]]] = {}
     for thread, stack in rows:
-        alone = thread.tid == crashed
+        alone = thread.tid == crashed or thread.tid in context.told
         key = (alone, tuple((f.pc, f.function, f.trust) for f in stack.frames), stack.error, stack.note)
         same.setdefault(key, []).append((thread, stack))
     for members in same.values():
         threads = tuple(_thread(context, thread, thread.tid == crashed) for thread, _ in members)
         stack = members[0][1]
-        yield StackGroup(threads, _frames(context, stack), stack.error, stack.note)
+        told = any(thread.tid == crashed or thread.tid in context.told for thread, _ in members)
+        frame = died_at(stack, "") if threads[0].crashed else waits_at(stack)
+        place = place_text(frame, frame.pc) if frame is not None else None
+        yield StackGroup(threads, _frames(context, stack), stack.error, stack.note, place, told)
 
 
 def _thread(context: Context, thread: Thread, crashed: bool) -> StackThread:

@@ -14,9 +14,12 @@ from uniobs.model.where import image_name, proof_text
 
 ROWS_MAX: Final = 300
 SITES: Final = 12
+NAMES: Final = {"ps": "threads", "netstat": "sockets"}  # what a view's rows are
 
 
-def table_body(table: Table, notes: list[str], keep: Callable[[Any], bool] | None = None) -> TableBody:
+def table_body(
+    name: str, table: Table, notes: list[str], keep: Callable[[Any], bool] | None = None
+) -> TableBody:
     rows = [row for row in table.rows if keep is None or keep(row)]
     notes.extend(table.notes)
     if len(rows) > ROWS_MAX:
@@ -25,7 +28,7 @@ def table_body(table: Table, notes: list[str], keep: Callable[[Any], bool] | Non
     columns = tuple(ColumnHead(c.key, c.header, c.align) for c in table.columns)
     cells = tuple(tuple(render.cell(column, row) for column in table.columns) for row in rows)
     values = render.json_rows(Table(table.columns, rows, json_keys=table.json_keys))
-    return TableBody(table.caption, columns, cells, tuple(values))
+    return TableBody(name, table.caption, columns, cells, tuple(values))
 
 
 def view(
@@ -44,7 +47,7 @@ def view(
                     raise
                 notes.append(f"{name}: {error}")
                 continue
-            bodies.append(table_body(table, notes))
+            bodies.append(table_body(NAMES.get(name, name), table, notes))
         source = context.source_of(question)
         if not any(body.cells for body in bodies):
             return Section(key, title, "empty", source=source, reason="there is none", notes=tuple(notes))
@@ -65,7 +68,7 @@ def counters(context: Context) -> Section:
     title = "Counters"
     table = registry.load(registry.VIEWS, "counters").rows(context.target)
     notes: list[str] = []
-    body = table_body(table, notes, lambda row: render.field(row, "value") != 0)
+    body = table_body("counters", table, notes, lambda row: render.field(row, "value") != 0)
     hidden = len(table.rows) - len(body.cells)
     if 0 < hidden <= len(table.rows) - min(len(body.cells), ROWS_MAX):
         notes.append(f"{hidden} counters that are zero aren't shown")
@@ -101,7 +104,7 @@ def memory(context: Context) -> Section:
         notes.append(f"which code holds the memory: {error}")
     for site in sites[:SITES]:
         pieces = _pieces(site.live_count)
-        place = context.pointers.code(site.pc) or f"{site.pc:#x}"
+        place = context.pointers.code(site.pc, call=True) or f"{site.pc:#x}"
         facts.append(Fact("held", f"{size_text(site.live_bytes)}{pieces} by {place}"))
     if len(sites) > SITES:
         notes.append(f"{len(sites) - SITES} more call sites hold less")
@@ -136,7 +139,7 @@ def devices(context: Context) -> Section:
     with qmp.opened(info.qmp) as connection:
         queues = virtio.queues(connection, target.memory)
     notes: list[str] = []
-    body = table_body(Table(_QUEUE, queues), notes)
+    body = table_body("queues", Table(_QUEUE, queues), notes)
     if not body.cells:
         return Section(
             "devices", title, "empty", source="QMP", reason="no virtio queue is in use, or the guest is held"
@@ -184,6 +187,6 @@ def images(context: Context) -> Section:
         return Section(
             "images", title, "unknown", reason="no image of it is known: name its ELF with --image"
         )
-    body = table_body(Table(_IMAGE, rows), notes)
+    body = table_body("images", Table(_IMAGE, rows), notes)
     source = "each image's text compared with memory, byte by byte"
     return Section("images", title, "ok", Tables((body,)), source, notes=tuple(notes))
