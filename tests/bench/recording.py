@@ -1,4 +1,4 @@
-"""What a recording costs: of a processor while it is made, and of time when any moment of an hour is looked at."""
+"""What a recording costs: of a processor while it is made, of time when a moment of an hour is looked at."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""A guest that is recorded while it works, deadlocks and ends: every command on the recording, at any moment."""
+"""A guest that is recorded while it works, deadlocks and ends: every command on it, at any moment."""
 
 import signal
 import subprocess
