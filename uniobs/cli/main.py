@@ -25,6 +25,7 @@ COMMANDS = {
     "core": "take a core of it, or report on one",
     "record": "write down what happens in it, to look at any moment of it later",
     "gdb": "stock gdb on it",
+    "shell": "a prompt on it: variables, lists, memory, everything else (MDB's habits)",
     "symbolise": "names and lines on the addresses of a console log",
     "doctor": "what is missing on this host or for a guest, and what each costs",
 }

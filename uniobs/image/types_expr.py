@@ -33,7 +33,8 @@ class Operand:
 class Scope(Protocol):
     """What names mean. Methods raise NotOffered for what isn't there."""
 
-    space: AddressSpace
+    @property
+    def space(self) -> AddressSpace: ...
 
     def variable(self, name: str) -> Value: ...
 
