@@ -50,11 +50,11 @@ def gdb(*words: object) -> str:
     return done.stdout
 
 
-def own(functions: list[str]) -> list[str]:
-    return [name for name in functions if name in OWN]
+def own(functions: list[str], wanted: set[str] = OWN) -> list[str]:
+    return [name for name in functions if name in wanted]
 
 
-def gdb_stacks(program: Path, core: Path) -> dict[int, list[str]]:
+def gdb_stacks(program: Path, core: Path, wanted: set[str] = OWN) -> dict[int, list[str]]:
     """The program's own functions on each thread's stack."""
     found: dict[int, list[str]] = {}
     tid = 0
@@ -64,7 +64,7 @@ def gdb_stacks(program: Path, core: Path) -> dict[int, list[str]]:
             found[tid] = []
         elif tid and (frame := re.match(r"#\d+\s+(?:0x[0-9a-f]+ in )?(\w+) ", line)) is not None:
             found[tid].append(frame[1])
-    return {tid: own(functions) for tid, functions in found.items()}
+    return {tid: own(functions, wanted) for tid, functions in found.items()}
 
 
 def stacks(core: Path, *words: object) -> dict[int, list[str]]:
