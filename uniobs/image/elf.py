@@ -7,7 +7,6 @@ import mmap
 import os
 import stat
 import struct
-import zlib
 from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cached_property
@@ -34,7 +33,8 @@ SHF_WRITE: Final = 1
 SHF_ALLOC: Final = 2
 SHF_EXECINSTR: Final = 4
 SHF_COMPRESSED: Final = 0x800
-_MAX_INFLATED: Final = 1 << 30  # bytes; larger compressed debug sections are refused
+_MAX_INFLATED: Final = 2 << 30  # bytes of a file's compressed debug sections together
+_GNU_COMPRESSED: Final = ".zdebug_"
 
 
 class Section(NamedTuple):
@@ -78,6 +78,7 @@ class Elf:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.file = os.fspath(path)
         self._sections: dict[str, memoryview] = {}
+        self._inflated = 0
         try:
             file = os.open(self.file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             try:
@@ -163,6 +164,9 @@ class Elf:
         found: dict[str, Section] = {}
         for section in self.sections:
             found.setdefault(section.name, section)
+        for section in self.sections:
+            if section.name.startswith(_GNU_COMPRESSED):
+                found.setdefault("." + section.name[2:], section)
         return found
 
     def section(self, name: str) -> Section | None:
@@ -176,26 +180,29 @@ class Elf:
             data = self._sections[name] = self.content(section) if section else memoryview(b"")
         return data
 
+    def raw(self, section: Section) -> memoryview:
+        """A section's bytes as the file carries them, compressed or not."""
+        if section.type == SHT_NOBITS:
+            return memoryview(b"")
+        return self._slice(section.offset, section.size, f"section {section.name}")
+
     def content(self, section: Section) -> memoryview:
         if section.type == SHT_NOBITS:
             return memoryview(b"")
         raw = self._slice(section.offset, section.size, f"section {section.name}")
-        if not section.flags & SHF_COMPRESSED:
+        gnu = section.name.startswith(_GNU_COMPRESSED)
+        if not section.flags & SHF_COMPRESSED and not gnu:
             return raw
-        if len(raw) < 24:
-            raise BadFormat(f"{self.file}: compressed section {section.name} is too short")
-        kind, _, size, _ = struct.unpack_from("<IIQQ", raw)
-        if kind != 1:
-            raise NotOffered(f"{self.file}: section {section.name} is compressed otherwise than by zlib")
-        if size > _MAX_INFLATED:
-            raise BadFormat(f"{self.file}: compressed section {section.name} claims {size} bytes")
+        from uniobs.image.inflate import inflate
+
         try:
-            data = zlib.decompressobj().decompress(raw[24:], max(size, 1))
-        except zlib.error as error:
-            raise BadFormat(f"{self.file}: section {section.name} can't be inflated ({error})") from error
-        if len(data) != size:
-            raise BadFormat(f"{self.file}: section {section.name} inflates to {len(data)} bytes, not {size}")
-        return memoryview(data)
+            data = inflate(raw, gnu)
+        except ValueError as error:
+            raise BadFormat(f"{self.file}: compressed section {section.name} {error}") from error
+        self._inflated += len(data)
+        if self._inflated > _MAX_INFLATED:
+            raise BadFormat(f"{self.file}: its compressed sections inflate to more than {_MAX_INFLATED}")
+        return data
 
     def read(self, address: int, size: int) -> bytes:
         """Bytes of the file at a link-time address; fewer when a segment or the file ends."""
@@ -311,6 +318,31 @@ class Elf:
         if end <= 0 or at + 4 > len(data):
             return None
         return data[:end].decode("utf-8", "replace"), int(struct.unpack_from("<I", data, at)[0])
+
+    @cached_property
+    def supplement_link(self) -> tuple[str, bytes] | None:
+        """(file name, its build-id) of what dwz moved the information to that files share, or None.
+
+        GNU's .gnu_debugaltlink, or DWARF 5's .debug_sup (7.3.6), whose checksum is the build-id too.
+        """
+        data = bytes(self.data(".gnu_debugaltlink"))
+        end = data.find(b"\0")
+        if end > 0:
+            return data[:end].decode("utf-8", "replace"), data[end + 1 :]
+        data = bytes(self.data(".debug_sup"))
+        end = data.find(b"\0", 3)
+        if len(data) < 5 or data[:2] != b"\x05\0" or data[2] or end <= 3 or end + 1 >= len(data):
+            return None
+        return data[3:end].decode("utf-8", "replace"), data[end + 2 : end + 2 + data[end + 1]]
+
+    @cached_property
+    def supplement(self) -> "Elf | None":
+        """That file, if it is there and the right one."""
+        if self.supplement_link is None:
+            return None
+        from uniobs.image.supplement import find
+
+        return find(self)
 
     @property
     def has_dwarf(self) -> bool:

@@ -1,12 +1,27 @@
-"""Debug information in a file of its own: beside the image, or where the system keeps it."""
+"""Debug information in a file of its own: beside the image, where the system keeps it, or on a server."""
 
-import zlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from uniobs.errors import ImageMismatch, UniobsError
 from uniobs.image.elf import PF_X, PT_LOAD, Elf
 from uniobs.image.opened import Opened, open_image
+
+VARIABLE = "UNIOBS_DEBUG_PATH"  # folders, separated by colons; they come before the system's
+SYSTEM = "/usr/lib/debug"
+
+
+def folders() -> list[str]:
+    """Where debug files are kept, laid out as the system's: by build-id, or by the image's own path."""
+    named = [folder for folder in os.environ.get(VARIABLE, "").split(":") if folder.startswith("/")]
+    return [*named[:64], SYSTEM]
+
+
+def add_folders(paths: list[str]) -> None:
+    """--debug-dir: for this process, and those that it starts."""
+    kept = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = ":".join([*map(os.path.abspath, paths), *([kept] if kept else [])])
 
 
 def belongs(image: Elf, debug: Elf) -> str | None:
@@ -28,7 +43,9 @@ def belongs(image: Elf, debug: Elf) -> str | None:
     link = image.debug_link
     if link is None:
         return "neither a build-id nor text to compare"
-    with open(debug.path, "rb") as file:
+    import zlib
+
+    with open(debug.file, "rb") as file:
         crc = 0
         while block := file.read(1 << 20):
             crc = zlib.crc32(block, crc)
@@ -45,10 +62,13 @@ def _candidates(image: Elf, path: Path) -> Iterator[Path]:
         yield path.with_name(path.name + suffix)
         if path.suffix:
             yield path.with_suffix(suffix)
-    if image.build_id:
-        yield Path("/usr/lib/debug/.build-id") / image.build_id[:2] / (image.build_id[2:] + ".debug")
-    if name:
-        yield Path("/usr/lib/debug") / path.parent.relative_to("/") / name
+    for folder in folders():
+        if image.build_id:
+            yield Path(folder, ".build-id", image.build_id[:2], image.build_id[2:] + ".debug")
+        if name:
+            yield Path(folder) / path.parent.relative_to("/") / name
+            if folder != SYSTEM:
+                yield Path(folder) / name
 
 
 def find(image: Elf, path: Path) -> Opened | None:
@@ -63,7 +83,20 @@ def find(image: Elf, path: Path) -> Opened | None:
                 return debug
         except UniobsError:
             continue  # a stranger's file of that name
-    return None
+    return _from_server(image)
+
+
+def _from_server(image: Elf) -> Opened | None:
+    if not os.environ.get("DEBUGINFOD_URLS", "").strip() or not image.build_id:
+        return None
+    from uniobs.image.debuginfod import fetch
+
+    path = fetch(image.build_id)
+    try:
+        debug = open_image(path) if path else None
+    except UniobsError:
+        return None
+    return debug if debug is not None and debug.elf.has_dwarf else None
 
 
 def named(image: Elf, path: str | Path) -> Opened:
@@ -71,5 +104,5 @@ def named(image: Elf, path: str | Path) -> Opened:
     debug = open_image(path)
     why = belongs(image, debug.elf)
     if why:
-        raise ImageMismatch(f"{path} isn't the debug file of {image.path}: {why}")
+        raise ImageMismatch(f"{path} isn't the debug file of {image.file}: {why}")
     return debug

@@ -39,7 +39,7 @@ class Function(NamedTuple):
 class Inlined(NamedTuple):
     depth: int
     ranges: ranges.Ranges
-    origin: int | None  # offset in .debug_info of the abstract function
+    origin: int | None  # offset in .debug_info (or SUPPLEMENT + one) of the abstract function
     call_file: int
     call_line: int
 
@@ -128,7 +128,7 @@ def inlined(unit: Unit, function: Function, sections: dict[str, memoryview]) -> 
             Inlined(
                 depth,
                 ranges.of(unit, entry, sections),
-                unit.reference(origin) if origin else None,
+                unit.origin(origin) if origin else None,
                 _number(entry, AT_CALL_FILE),
                 _number(entry, AT_CALL_LINE),
             )

@@ -26,7 +26,9 @@ AT_GNU_RANGES_BASE, AT_GNU_ADDR_BASE = 0x2132, 0x2133
 AT_DWO_NAMES: Final = (0x76, 0x2130)  # DWARF 5's, GNU's
 _UT_TYPE, _UT_SKELETON, _UT_SPLIT_COMPILE, _UT_SPLIT_TYPE = 2, 4, 5, 6
 _TYPES: Final = 1 << 48  # where DWARF 4's .debug_types is put in the offsets of .debug_info
+SUPPLEMENT: Final = 1 << 62  # and the offsets of the supplementary file, for origin()
 _C_LANGUAGES: Final = frozenset({0x01, 0x02, 0x0C, 0x1D, 0x2C, 0x8001})  # C89 C C99 C11 C17, assembly
+_RUST: Final = 0x1C
 
 Attributes = dict[int, tuple[int, int | bytes]]  # attribute: (form, raw value)
 
@@ -133,7 +135,7 @@ class Unit:
         return found[1] if found and isinstance(found[1], int) else default
 
     def string(self, attribute: tuple[int, int | bytes] | None) -> str | None:
-        """Text of an attribute; None when there is none, or it lies in another file (dwz, split units)."""
+        """Text of an attribute; None when there is none, or it lies in a file that isn't there."""
         if attribute is None:
             return None
         form, raw = attribute
@@ -145,12 +147,22 @@ class Unit:
             return cstring(self._elf.data(".debug_str"), raw)
         if form == forms.LINE_STRP:
             return cstring(self._elf.data(".debug_line_str"), raw)
+        if form in forms.ALT_STRINGS:
+            other = self._elf.supplement
+            return cstring(other.data(".debug_str"), raw) if other is not None else None
         if form in forms.INDEXED_STRINGS:
             width = self.sizes[2]
             base = self._base(AT_STR_OFFSETS_BASE, None, 0 if self.version < 5 else 2 * width)
             offset = unsigned(self._elf.data(".debug_str_offsets"), base + raw * width, width)
             return cstring(self._elf.data(".debug_str"), offset)
         return None
+
+    def origin(self, attribute: tuple[int, int | bytes]) -> int | None:
+        """As reference(), and what lies in the supplementary file is put behind SUPPLEMENT."""
+        form, raw = attribute
+        if form in forms.ALT_REFS and isinstance(raw, int):
+            return SUPPLEMENT + raw
+        return self.reference(attribute)
 
     def indexed_address(self, index: int) -> int:
         width = self.sizes[1]
@@ -181,6 +193,11 @@ class Unit:
     @cached_property
     def directory(self) -> str | None:
         return self.string(self.root.get(AT_COMP_DIR))
+
+    @property
+    def is_rust(self) -> bool:
+        language = self.root.get(AT_LANGUAGE)
+        return language is not None and language[1] == _RUST
 
     @property
     def is_c(self) -> bool:
