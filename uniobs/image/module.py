@@ -6,43 +6,31 @@ from functools import cached_property
 from uniobs.errors import BadFormat
 from uniobs.image import proof
 from uniobs.image.dwarf.cfi import CallFrames
-from uniobs.image.dwarf.index import Dwarf
+from uniobs.image.dwarf.index import Dwarf, Location
 from uniobs.image.elf import Elf
+from uniobs.image.frames import ELSEWHERE, SourceFrame, readable
 from uniobs.image.opened import Opened, open_image
-from uniobs.lean import TYPE_CHECKING, NamedTuple
+from uniobs.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
     from uniobs.image.dwarf.cfa import Rules
+    from uniobs.image.index.keep import Keeper
     from uniobs.image.types import Types
     from uniobs.memory.base import AddressSpace
 
 
+__all__ = ["Module", "SourceFrame"]
 _SAMPLES = 4
 _SAMPLE = 32  # bytes
-_MANGLED = ("_Z", "_R", "caml", "hermit__")  # how the names begin that demangle.py may make readable
+_REMEMBERED = 1 << 16  # addresses
 
 
-class SourceFrame(NamedTuple):
-    """One source position of a pc. None: not known."""
-
-    function: str | None  # as people read it: demangled, without argument types
-    file: str | None  # the path as the compiler was given it, made absolute by its directory
-    line: int | None
-    inlined: bool  # into the next frame of the list
-    linkage_name: str | None = None  # what was demangled
-
-
-def _readable(frame: SourceFrame) -> SourceFrame:
-    name = frame.function
-    if name is None or not name.startswith(_MANGLED):
-        return frame
-    from uniobs.image.demangle import display
-
-    text = display(name)
-    return frame._replace(function=text, linkage_name=name) if text != name else frame
+def _source_frame(place: Location) -> SourceFrame:
+    name, linkage = readable(place.function)
+    return SourceFrame(name, place.file, place.line, place.inlined, linkage)
 
 
 class Module:
@@ -58,7 +46,7 @@ class Module:
         self.build_id: str | None = image.elf.build_id
         self.proof: proof.Proof | None = None  # None: not compared yet
         self.notes: list[str] = []  # what of its debug information couldn't be read
-        self._frames: dict[int, list[SourceFrame]] = {}
+        self._frames: dict[int, tuple[SourceFrame, ...]] = {}
 
     @classmethod
     def load(
@@ -167,6 +155,10 @@ class Module:
         if note not in self.notes and len(self.notes) < 16:
             self.notes.append(note)
 
+    @cached_property
+    def _keeper(self) -> "Keeper | None":
+        return next((opened.keeper for opened in reversed(self._opened) if opened.elf.has_dwarf), None)
+
     def function(self, pc: int) -> tuple[str, int, int] | None:
         """(name, start, size in bytes) of the function around ``pc``; by its symbol, else by DWARF."""
         address = pc - self.bias
@@ -176,14 +168,26 @@ class Module:
             symbol = elf.symbols.function(address)
             if symbol is not None:
                 return symbol.name, symbol.address + self.bias, symbol.size
-        try:
-            found = self.dwarf.function(address) if self.dwarf else None
-        except BadFormat as error:
-            self._complain(str(error))
-            return None
+        found = self._dwarf_function(address)
         if found is None or found[0] is None:
             return None
         return found[0], found[1] + self.bias, found[2]
+
+    def _dwarf_function(self, address: int) -> tuple[str | None, int, int] | None:
+        keeper = self._keeper
+        index = keeper.get() if keeper else None
+        if index and keeper:
+            try:
+                return index.function(address)
+            except LookupError:
+                pass  # it leaves this unit to the DWARF
+            except BadFormat:
+                keeper.garbled()
+        try:
+            return self.dwarf.function(address) if self.dwarf else None
+        except BadFormat as error:
+            self._complain(str(error))
+            return None
 
     def symbolise(self, pc: int, return_address: bool = False) -> list[SourceFrame]:
         """Source positions of ``pc``, innermost first; empty outside the image's code.
@@ -193,31 +197,56 @@ class Module:
         """
         address = pc - self.bias - return_address
         known = self._frames.get(address)
-        if known is None:
-            if len(self._frames) > 65536:
-                self._frames.clear()
-            known = self._frames[address] = [_readable(frame) for frame in self._symbolise(address)]
-        return list(known)
+        return list(self._symbolise(address) if known is None else known)
 
-    def _symbolise(self, address: int) -> list[SourceFrame]:
+    def symbolise_many(
+        self, pcs: "Iterable[int]", return_addresses: bool = False
+    ) -> list[tuple[SourceFrame, ...]]:
+        """As symbolise, for many: where the same source line holds it is the same tuple."""
+        known = self._frames.get
+        back = self.bias + return_addresses
+        # an answer may be (), which is false too, but costs only the second look
+        return [known(pc - back) or self._symbolise(pc - back) for pc in pcs]
+
+    def _symbolise(self, address: int) -> tuple[SourceFrame, ...]:
         if self.elf.code_part(address) is None:
-            return []
-        frames: list[SourceFrame] = []
-        if self.dwarf is not None:
+            return ()
+        keeper = self._keeper
+        index = keeper.get() if keeper else None
+        found = None
+        if index and keeper:
             try:
-                frames = [SourceFrame(*location) for location in self.dwarf.locate(address)]
-            except BadFormat as error:
-                self._complain(str(error))
-            if self.dwarf.note:
-                self._complain(self.dwarf.note)
-        if frames and frames[-1].function:
-            return frames
-        named = self.function(address + self.bias)
-        name = named[0] if named else None
-        if not frames:
-            return [SourceFrame(name, None, None, False)]
-        frames[-1] = frames[-1]._replace(function=name)
+                found = index.find(address)
+            except BadFormat:
+                keeper.garbled()
+        if found is None or found is ELSEWHERE:
+            found = self._from_dwarf(address)
+        if not found or not found[-1].function:
+            found = self._named_by_symbol(address, found)
+        if len(self._frames) > _REMEMBERED:
+            self._frames.clear()
+        self._frames[address] = found
+        return found
+
+    def _from_dwarf(self, address: int) -> tuple[SourceFrame, ...]:
+        """Read where it lies: what an index answers too, but slower."""
+        if self.dwarf is None:
+            return ()
+        frames: tuple[SourceFrame, ...] = ()
+        try:
+            frames = tuple(_source_frame(place) for place in self.dwarf.locate(address))
+        except BadFormat as error:
+            self._complain(str(error))
+        if self.dwarf.note:
+            self._complain(self.dwarf.note)
         return frames
+
+    def _named_by_symbol(self, address: int, frames: tuple[SourceFrame, ...]) -> tuple[SourceFrame, ...]:
+        named = self.function(address + self.bias)
+        name, linkage = readable(named[0] if named else None)
+        if not frames:
+            return (SourceFrame(name, None, None, False, linkage),)
+        return (*frames[:-1], frames[-1]._replace(function=name, linkage_name=linkage))
 
     def cfi(self, pc: int) -> "Rules | None":
         """How to undo the frame at ``pc`` (its start and end are link addresses); None when no table says."""

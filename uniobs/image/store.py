@@ -28,10 +28,10 @@ def directory() -> "Path":
     """$XDG_CACHE_HOME/uniobs/images, or below ~/.cache."""
     from pathlib import Path
 
-    return Path(_folder())
+    return Path(folder())
 
 
-def _folder() -> str:
+def folder() -> str:
     base = os.environ.get("XDG_CACHE_HOME", "")
     root = base if base.startswith("/") else os.path.join(os.path.expanduser("~"), ".cache")
     return os.path.join(root, "uniobs", "images")
@@ -40,7 +40,7 @@ def _folder() -> str:
 def _entry(identity: str) -> str | None:
     if not 8 <= len(identity) <= 128 or not all(c in "0123456789abcdef" for c in identity):
         return None
-    return os.path.join(_folder(), f"{identity}.json")
+    return os.path.join(folder(), f"{identity}.json")
 
 
 def remember(module: "Module") -> bool:
@@ -63,8 +63,8 @@ def remember(module: "Module") -> bool:
                 continue
             import tempfile  # costs more than the rest: only when there is something to write
 
-            os.makedirs(_folder(), exist_ok=True, mode=0o700)
-            with tempfile.NamedTemporaryFile("w", dir=_folder(), delete=False, encoding="utf-8") as file:
+            os.makedirs(folder(), exist_ok=True, mode=0o700)
+            with tempfile.NamedTemporaryFile("w", dir=folder(), delete=False, encoding="utf-8") as file:
                 try:
                     file.write(text)
                     file.flush()
@@ -108,7 +108,7 @@ def known() -> list[Known]:
     import json
 
     try:
-        with os.scandir(_folder()) as entries:
+        with os.scandir(folder()) as entries:
             files = [(e.stat().st_mtime_ns, e.path) for e in entries if e.name.endswith(".json")]
     except OSError:
         return []

@@ -4,6 +4,7 @@ import posixpath
 import struct
 from bisect import bisect_right
 from collections.abc import Callable
+from itertools import accumulate
 
 from uniobs.image.dwarf import forms
 from uniobs.image.dwarf.reader import cstring, guard, sleb, uleb, unsigned
@@ -38,6 +39,7 @@ class LineTable:
         sequences.sort()
         self._sequences = sequences
         self._starts = [sequence[0] for sequence in sequences]
+        self._reach = list(accumulate((sequence[1] for sequence in sequences), max))  # where to stop a search
 
     def _read(self, offset: int, sequences: list[tuple[int, int, int, int]]) -> None:
         section = self._elf.data(".debug_line")
@@ -211,8 +213,9 @@ class LineTable:
     def find(self, address: int) -> tuple[str | None, int | None] | None:
         """(file, line) of a link address, line None for code of no line; None: not in the table."""
         index = bisect_right(self._starts, address) - 1
-        for number in range(index, max(-1, index - 8), -1):
-            _, high, first, last = self._sequences[number]
+        while index >= 0 and self._reach[index] > address:
+            _, high, first, last = self._sequences[index]
+            index -= 1
             if address < high:
                 row = bisect_right(self.addresses, address, first, last) - 1
                 line = self._lines[row]
