@@ -12,7 +12,7 @@ def described(fd: int, path: str) -> Core | None:
     from uniobs.cores import cloud_hypervisor, vmware
 
     if name == cloud_hypervisor.MEMORY and os.path.isfile(os.path.join(directory, cloud_hypervisor.STATE)):
-        return _instead(fd, cloud_hypervisor.read_directory(directory or ".", path))
+        return _instead(fd, cloud_hypervisor.read_directory(directory or ".", directory or path))
     stem, ending = os.path.splitext(path)
     if ending.lower() == ".vmem":
         for other in vmware.ENDINGS:

@@ -181,7 +181,7 @@ def _files(directory: str) -> list[str]:
                      if entry.is_file()]  # fmt: skip
     except OSError:
         return []
-    return sorted(names)
+    return sorted(os.path.normpath(name) for name in names)
 
 
 def _siblings(path: str) -> list[str]:

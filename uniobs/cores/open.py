@@ -45,7 +45,7 @@ REFUSED = {
 
 
 def open_core(path: str, raw_only: bool = False) -> Core:
-    """The core; its memory owns the file. ``raw_only`` takes the file as RAM, whatever its content.
+    """The core; its memory owns the file. ``raw_only`` takes the file as RAM, however it begins.
 
     ``path`` may be the directory of a snapshot. Raises NoSuchTarget, AccessDenied or BadFormat in one line.
     """
@@ -55,9 +55,9 @@ def open_core(path: str, raw_only: bool = False) -> Core:
     try:
         head = _head(fd, path)
         module = "raw" if raw_only else module_for(head)
-        if module == "raw" and not raw_only:
+        if module == "raw":
             for begins, what in REFUSED.items():
-                if head.startswith(begins):
+                if head.startswith(begins) and not raw_only:
                     raise BadFormat(f"{path}: {what}")
             from uniobs.cores.beside import described
 

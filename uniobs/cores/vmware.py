@@ -56,7 +56,7 @@ def read(fd: int, path: str) -> Core:
         where, size = 0, os.fstat(file).st_size
         there = size
     try:
-        notices: list[str] = []
+        notices = [] if file == fd else [f"read together: {name} and {path}"]
         blocks = _blocks(memory, where, size, path, notices)
         cut = [block._replace(size=max(min(block.size, where + there - block.where), 0)) for block in blocks]
         missing = sum(block.size for block in blocks) - sum(block.size for block in cut)

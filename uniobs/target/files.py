@@ -39,6 +39,8 @@ def _ram_behind_elf(path: str, error: NoCore) -> Core:
         core = open_core(path, raw_only=True)
     except UniobsError:
         raise error from None
+    if core.kind != "raw":
+        return core  # what lies beside it says that it is RAM
     flat = _flat(core)
     blocks, _ = _layout(flat, flat.blocks[0].size, path, [])
     try:

@@ -14,7 +14,7 @@ from support.corewriters import (
     windows,
 )
 
-Writer = Callable[[Path, Snapshot], object]
+Writer = Callable[[Path, Snapshot], Path]
 
 
 def _named(ending: str, write: Callable[..., object], **options: object) -> Writer:
