@@ -96,8 +96,15 @@ def _section(context: Context, key: str, title: str, make: Build) -> Section:
 
 
 def _without_name(context: Context, text: str) -> str:
-    """The report says of whom it is."""
-    return text.removeprefix(f"{context.target.name} doesn't offer ").removeprefix(f"{context.target.name} ")
+    """The report says of whom it is, and a section what is asked."""
+    name = context.target.name
+    if text.startswith(f"{name} carries no region"):
+        return "it carries no region, and no image of it that is known tells"
+    rest = text.removeprefix(f"{name} doesn't offer ")
+    if rest == text:
+        return text.removeprefix(f"{name} ")
+    _, colon, reason = rest.partition(": ")
+    return reason if colon else f"it doesn't tell: {rest}"
 
 
 def _facts(context: Context) -> list[Fact]:

@@ -103,7 +103,7 @@ def _operands(insn: Instruction, registers: Registers, vector: int | None, facts
     facts.append(Fact("instruction", insn.text))
     if values:
         facts.append(
-            Fact("with", "  ".join(f"{name} = {value:#x}" for name, value in values if name != "rip"))
+            Fact("with", ", ".join(f"{name} = {value:#x}" for name, value in values if name != "rip"))
         )
     if vector == 0 and insn.text.startswith(("div ", "idiv ")) and insn.registers:
         return f" by {insn.registers[0]}" if _value(registers, insn.registers[0]) == 0 else ""

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from uniobs.errors import UniobsError, UnknownMemory
+from uniobs.cli.report.page import page_of
+from uniobs.errors import UniobsError
 from uniobs.model.guest import Lock, Thread
 from uniobs.model.text import size_text
 
@@ -12,6 +13,8 @@ GUARD: Final = 4096  # bytes below a stack that are taken for its guard, if they
 STRING_MIN: Final = 4
 STRING_MAX: Final = 48
 SMALL: Final = 0x1000  # below it a value is a number
+ADDRESS: Final = 1 << 20  # below it a value is likelier a number than an address of something unknown
+LOAD: Final = 1  # PT_LOAD
 
 
 class Pointers:
@@ -76,7 +79,7 @@ class Pointers:
         if address < SMALL:
             return "the page at 0, which is kept unmapped to catch null pointers"
         for low, _, name in self._stacks:
-            if low - GUARD <= address < low and not self._mapped(address):
+            if low - GUARD <= address < low and page_of(self._target, address, None).mapped is False:
                 return f"the guard page below the stack of {name}"
         return self.code(address) or self._stack(address) or self._variable(address) or self._region(address)
 
@@ -123,20 +126,17 @@ class Pointers:
         )
         return f'"{shown}"' + ("" if end else "...")
 
-    def _mapped(self, value: int) -> bool | None:
-        """None: it can't be told."""
-        from uniobs.memory.paging import PageTables
-
-        try:
-            space = self._target.space
-            if not isinstance(space, PageTables):
-                return None
-            space.page(value)
-        except UnknownMemory as error:
-            return None if "page table" in str(error) else False
-        except UniobsError:
-            return None
-        return True
-
     def _mapping(self, value: int) -> str | None:
-        return "not mapped" if value < 1 << 47 and self._mapped(value) is False else None
+        """Data of an image; else what the page tables say, where it is likely an address at all."""
+        for module in self._modules:
+            for segment in module.elf.segments:
+                if segment.type == LOAD and 0 <= value - module.bias - segment.vaddr < segment.memsz:
+                    return f"data of {module.name}"
+        if value < ADDRESS:
+            return None
+        page = page_of(self._target, value, None)
+        if page.mapped is None or (not page.mapped and value >> 47):
+            return None
+        return (
+            "not mapped" if not page.mapped else "mapped, " + ("writable" if page.writable else "read-only")
+        )

@@ -49,13 +49,17 @@ def show(out: Output, report: Report) -> None:
             out.line(f"  Also: {report.target} {verdict.title or verdict.headline}", "bad")
         for line in verdict.lines:
             out.line(f"  {line}")
+    close = False
     for section in report.sections:
         if section.key not in HIDDEN:
-            _section(out, section)
+            _section(out, section, close and section.body is None)
+            close = section.body is None
 
 
-def _section(out: Output, section: Section) -> None:
-    out.line()
+def _section(out: Output, section: Section, close: bool) -> None:
+    """``close``: without an empty line before it, as the one above is a line only, too."""
+    if not close:
+        out.line()
     if section.body is None:
         said = {"not-offered": "not offered: ", "unknown": "not known: ", "empty": ""}[section.state]
         reason = section.reason or "none"
@@ -68,7 +72,7 @@ def _section(out: Output, section: Section) -> None:
     out.line(f"== {section.title}", "head")
     _body(out, section.body)
     if section.source:
-        _wrapped(out, f"(from {section.source})", "dim", "   ")
+        _wrapped(out, f"(source: {section.source})", "dim", "   ")
     for note in section.notes:
         _wrapped(out, f"({note})", "dim", "   ")
 

@@ -97,9 +97,9 @@ def registers(body: model.Registers) -> Html:
             for row in main
         ]
         table = scroll("registers", el("table", *rows, class_="registers"))
-        others = " ".join(f"{row.name}\u00a0{row.value:x} " for row in rest)
+        others = el("p", *(el("code", f"{row.name} {row.value:x}") for row in rest), class_="others")
         unknown = el("p", f"not known: {', '.join(one.unknown)}", class_="note") if one.unknown else None
-        inside = join(table, el("p", el("code", others), class_="note") if others else None, unknown)
+        inside = join(table, others if rest else None, unknown)
         parts.append(el("details", el("summary", f"{one.source}{cpu}"), inside, open=number == 0))
     return join(*parts)
 

@@ -105,7 +105,7 @@ def _section(section: model.Section, crashed: bool) -> Html:
     inside = bodies.timeline(section.body) if timeline else bodies.RENDERERS[type(section.body)](section.body)  # type: ignore[arg-type]
     notes = [el("li", note) for note in section.notes]
     if section.source:
-        notes.insert(0, el("li", f"from {section.source}"))
+        notes.insert(0, el("li", f"source: {section.source}"))
     tail = el("ul", *notes, class_="notes") if notes else None
     summary = el("summary", el("h2", section.title), el("span", hint(section), class_="hint"))
     return el("section", el("details", summary, inside, tail, open=_opened(section, crashed)), id=section.key)
@@ -126,8 +126,9 @@ def hint(section: model.Section) -> str:
     body = section.body
     if isinstance(body, model.Stacks):
         threads = sum(len(group.threads) for group in body.groups)
+        what = "vCPUs" if threads and body.groups[0].threads[0].tid is None else "threads"
         same = f", {len(body.groups)} different" if len(body.groups) != threads else ""
-        return f"{threads} {_plural('threads', threads)}{same}"
+        return f"{threads} {_plural(what, threads)}{same}"
     if isinstance(body, model.Locks):
         circles = len({edge.cycle for edge in body.waits if edge.cycle is not None})
         return f"{len(body.rows)} {_plural('locks', len(body.rows))}" + (
