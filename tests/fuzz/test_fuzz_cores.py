@@ -2,20 +2,24 @@
 
 import os
 import random
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from support.region_core import linux_core, qemu_core
+from support.bare_guest import region_blob
+from support.corewriters import Snapshot, elf, sparse, xen
+from support.region_core import REGION, linux_core, qemu_core
 from uniobs.cores import open_core
 from uniobs.errors import UniobsError
+from uniobs.memory.base import Range
 from uniobs.target import discovery, open_target
 
 SEED = 20260101
 FLIPS = 4000
 CUTS = 1500
-TARGETS = 300
+TARGETS = 200
 
 
 @pytest.fixture(autouse=True)
@@ -24,11 +28,36 @@ def nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discovery, "find_guests", list)
 
 
-@pytest.fixture(params=["qemu", "linux"])
+def taken() -> Snapshot:
+    """1 MiB in two pieces, with a region; two vCPUs."""
+    registers = {"rip": 0x1000, "rsp": 0x2000, "cr0": 0x11}
+    blocks = [(0, 1 << 19), (1 << 19, 1 << 19)]
+    return sparse(blocks, [(REGION, region_blob(REGION))], [registers, registers])
+
+
+def one_block() -> Snapshot:
+    whole = taken()
+    return whole._replace(blocks=(Range(0, 1 << 20),))
+
+
+FORMATS: dict[str, Callable[[Path], object]] = {
+    "qemu": lambda path: path.write_bytes(qemu_core(1 << 20)),
+    "linux": lambda path: path.write_bytes(linux_core(1 << 20)),
+    "qemu, PN_XNUM": lambda path: elf.write_qemu(path, taken(), many=True),
+    "cloud-hypervisor": lambda path: elf.write_cloud_hypervisor(path, taken()),
+    "virtualbox": lambda path: elf.write_virtualbox(path, taken()),
+    "xen-hvm": lambda path: xen.write(path, taken(), unused=3),
+    "xen-pv": lambda path: xen.write(path, taken(), gmfn=lambda pfn: pfn + 0x5000),
+    "solo5": lambda path: elf.write_solo5(path, one_block()),
+    "aarch64": lambda path: elf.write_aarch64(path, taken()),
+}
+
+
+@pytest.fixture(params=list(FORMATS))
 def core(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A core of 1 MiB with a region in it."""
     path = tmp_path / "core"
-    path.write_bytes(qemu_core(1 << 20) if request.param == "qemu" else linux_core(1 << 20))
+    FORMATS[request.param](path)
     with closing(open_target(str(path))) as target:
         assert target.region is not None
         assert len(target.walker("threads").threads()) == 1
@@ -84,6 +113,8 @@ def walk(path: Path) -> None:
 
 def interesting(random_: random.Random, size: int) -> int:
     """A byte to change: more often in the headers and notes than in memory."""
+    if random_.random() < 0.2:  # Xen's tables are at the end
+        return size - 1 - random_.randrange(min(size, 8192))
     return random_.randrange(min(size, random_.choice((64, 512, 2048, 16384, size))))
 
 

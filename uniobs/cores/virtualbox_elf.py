@@ -28,13 +28,9 @@ WORDS: Final = {
 }
 
 
-def is_virtualbox(notes: list[Note]) -> bool:
-    return any(note.name == "VBCORE" and note.type == NT_CORE for note in notes)
-
-
 def read(elf: ElfCore, notes: list[Note]) -> Core:
     """Raises BadFormat."""
-    about = next(note.data for note in notes if note.name == "VBCORE" and note.type == NT_CORE)
+    about = next((note.data for note in notes if note.name == "VBCORE" and note.type == NT_CORE), b"")
     if len(about) < DESCRIPTOR.size:
         raise BadFormat(f"{elf.path}: a garbled core of VirtualBox")
     magic, version, _, _, _, cpus = DESCRIPTOR.unpack_from(about)

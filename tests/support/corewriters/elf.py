@@ -83,6 +83,16 @@ def write_qemu(path: Path, taken: Snapshot, *, size: int = 440, many: bool = Fal
     return write(path, taken, notes, vaddr=True, ehsize=8, many=many)
 
 
+def write_aarch64(path: Path, taken: Snapshot) -> Path:
+    """dump-guest-memory of an aarch64 guest (target/arm/arch_dump.c); registers by their names."""
+    notes = b""
+    for cpu, one in enumerate(taken.registers):
+        names = " ".join((*(f"x{number}" for number in range(31)), "sp pc pstate"))
+        status = bytes(32) + struct.pack("<i", cpu + 1) + bytes(76) + words(names, one) + bytes(8)
+        notes += note(b"CORE", 1, status) + note(b"CORE", 2, bytes(528))
+    return write(path, taken, notes, vaddr=True, ehsize=8, machine=183)
+
+
 def write_cloud_hypervisor(path: Path, taken: Snapshot) -> Path:
     """coredump (vmm/src/coredump.rs, cpu.rs): CR8 stands where QEMU has CR1."""
     notes = b"".join(note(b"CORE", 1, prstatus(cpu, one)) for cpu, one in enumerate(taken.registers))
