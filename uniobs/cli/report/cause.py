@@ -41,8 +41,9 @@ def cause(context: Context) -> Section:
         sentence += f", error code {panic.error:#x}"
     if insn is not None and registers is not None and panic.kind == "exception":
         sentence += _operands(insn, registers, panic.vector, facts)
-    if panic.message and panic.kind != "exception":
-        sentence += f": {panic.message}"
+    if panic.message and panic.kind in ("assert", "oom", "abort"):
+        same = set(sentence.split()) <= set(panic.message.lower().replace(":", " ").split())
+        sentence = panic.message if same else f"{sentence}: {panic.message}"
     if panic.kind == "unknown":
         sentence = "it died, but its record of why is garbled or was never finished"
     name = context.names.get(panic.tid) if panic.tid is not None else None
@@ -62,7 +63,7 @@ def _page_fault(context: Context, panic: Panic, facts: list[Fact]) -> tuple[str,
         allowed = "not allowed there" if error & _PRESENT else "not mapped"
         if error & _RESERVED:
             allowed = "a page table entry has reserved bits set"
-    what = "stack overflow: page fault" if panic.kind == "stack_overflow" else "page fault"
+    what = fault.short_cause(panic) if panic.kind == "stack_overflow" else "page fault"
     if address is None:
         facts.append(Fact("address", "not known (no cr2)"))
         return f"{what}: {access} an unknown address" + (f", {allowed}" if allowed else ""), None

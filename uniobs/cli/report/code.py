@@ -59,7 +59,7 @@ def code(context: Context, pc: int, *, call: bool, before: int, after: int) -> C
         return None
     if function is not None and function[2]:
         end = function[1] + function[2]
-        rows = [row for row in rows if row.address < end or row.address == pc]
+        rows = [row for row in rows if row.address < end or (row.address == pc and not call)]
     low = max(0, (mark or 0) - before)
     rows = rows[low : (mark or 0) + after + 1]
     found = tuple(_row(context, row, mark is not None and n == mark - low) for n, row in enumerate(rows))

@@ -48,6 +48,18 @@ class Code:
     from_memory: bool = True
     note: str | None = None
 
+    @property
+    def function(self) -> str | None:
+        """The function that all of it is of."""
+        names = {row.where.partition("+0x")[0] for row in self.rows}
+        return names.pop() or None if len(names) == 1 else None
+
+    def offset(self, row: Insn) -> str:
+        """+0x4 where all is of one function, else deref+0x4"""
+        if self.function is None:
+            return row.where
+        return row.where[len(self.function) :] or "+0x0"
+
 
 @frozen
 class PageFacts:

@@ -135,8 +135,4 @@ class Pointers:
         if value < ADDRESS:
             return None
         page = page_of(self._target, value, None)
-        if page.mapped is None or (not page.mapped and value >> 47):
-            return None
-        return (
-            "not mapped" if not page.mapped else "mapped, " + ("writable" if page.writable else "read-only")
-        )
+        return None if not page.mapped else "mapped, " + ("writable" if page.writable else "read-only")

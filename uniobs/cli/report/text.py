@@ -137,14 +137,13 @@ def _source(out: Output, body: Source) -> None:
 
 
 def _code(out: Output, body: Code) -> None:
-    if not body.from_memory:
-        out.line("  (the image's bytes: memory doesn't hold them)", "dim")
-    if body.note:
-        _wrapped(out, f"  ({body.note})", "dim", "   ")
-    names = min(NAMES, max((width(safe(row.where)) for row in body.rows), default=0))
+    held = "as in memory" if body.from_memory else "as in the image: memory doesn't hold it"
+    note = f" ({body.note})" if body.note else ""
+    _wrapped(out, f"  {body.function or 'instructions'}, {held}{note}", "dim", "    ")
+    names = min(NAMES, max((width(safe(body.offset(row))) for row in body.rows), default=0))
     for row in body.rows:
         mark = "->" if row.marked else "  "
-        line = f"  {mark} {row.address:x}  {pad(safe(row.where), names)}  {row.text}"
+        line = f"  {mark} {row.address:x}  {pad(safe(body.offset(row)), names)}  {row.text}"
         out.line(line.rstrip(), "bad" if row.marked else None)
 
 

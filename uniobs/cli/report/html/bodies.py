@@ -67,16 +67,13 @@ def code(body: model.Code | None) -> Html | None:
     if body is None:
         return None
     rows = []
-    names = max((len(row.where) for row in body.rows), default=0)
+    names = max((len(body.offset(row)) for row in body.rows), default=0)
     for row in body.rows:
-        where = el("b", f"{row.where:<{min(names, 32)}}  ") if names else None
+        where = el("b", f"{body.offset(row):<{min(names, 32)}}  ") if names else None
         address = el("i", f"{row.address:x} ")
         rows.append(el("span", address, where, row.text, Html("\n"), class_="hit" if row.marked else None))
-    held = (
-        "instructions in memory"
-        if body.from_memory
-        else "instructions of the image: memory doesn't hold them"
-    )
+    held = body.function or "instructions"
+    held += ", as in memory" if body.from_memory else ", as in the image: memory doesn't hold it"
     head = el("figcaption", held, el("em", f" ({body.note})") if body.note else None)
     return el("figure", head, el("pre", *rows, tabindex="0", aria_label="instructions"))
 
