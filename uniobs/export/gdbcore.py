@@ -24,7 +24,7 @@ from uniobs.cores.elf import (
 
 PRSTATUS_SIZE, PRPSINFO_SIZE = 336, 136
 SIGNAL_AT, CURSIG_AT, PID_AT, REGS_AT = 0, 12, 32, 112
-FNAME_AT, PSARGS_AT, PSARGS_SIZE = 40, 56, 80
+FNAME_AT, FNAME_SIZE, PSARGS_AT, PSARGS_SIZE = 40, 16, 56, 80
 ORIG_RAX: Final = (1 << 64) - 1  # not in a system call
 PF_X, PF_W, PF_R = 1, 2, 4
 
@@ -69,7 +69,7 @@ def prpsinfo(name: str, pid: int) -> bytes:
     data[1:2] = b"R"
     struct.pack_into("<i", data, 24, pid)
     text = name.encode("utf-8", "replace")
-    data[FNAME_AT : FNAME_AT + 15] = text[:15].ljust(15, b"\0")
+    data[FNAME_AT : FNAME_AT + FNAME_SIZE] = text[:FNAME_SIZE].ljust(FNAME_SIZE, b"\0")
     data[PSARGS_AT : PSARGS_AT + PSARGS_SIZE - 1] = text[: PSARGS_SIZE - 1].ljust(PSARGS_SIZE - 1, b"\0")
     return bytes(data)
 
@@ -79,10 +79,14 @@ def auxv(pairs: Iterable[tuple[int, int]]) -> bytes:
 
 
 def notes(threads: Sequence[ThreadState], name: str, kept: bytes, extra: Sequence[bytes] = ()) -> bytes:
-    """Of all of them: gdb selects the first thread. ``kept`` and ``extra`` are whole notes."""
+    """Of all of them: gdb selects the first thread. ``kept`` and ``extra`` are whole notes.
+
+    A program's name that doesn't fit is left out: gdb would say that core and image don't belong together.
+    """
     made = [note("CORE", NT_PRSTATUS, prstatus(thread)) for thread in threads]
-    psinfo = note("CORE", NT_PRPSINFO, prpsinfo(name, threads[0].pid if threads else 1))
-    return b"".join([*made[:1], psinfo, *extra, *made[1:], kept])
+    if len(name.encode("utf-8", "replace")) <= FNAME_SIZE:
+        made.insert(1, note("CORE", NT_PRPSINFO, prpsinfo(name, threads[0].pid if threads else 1)))
+    return b"".join([*made[:1], *extra, *made[1:], kept])
 
 
 def header(phoff: int, phnum: int, shoff: int = 0) -> bytes:
