@@ -262,6 +262,43 @@ def test_segments_that_lie(tmp_path: Path) -> None:
         one_line(path, why)
 
 
+@pytest.mark.parametrize("kind", [*WRITERS, "solo5-elf", "aarch64"])
+def test_cut_at_each_boundary(kind: str, tmp_path: Path) -> None:
+    """Headers, notes or tables gone: refused in a line. Memory gone: the rest is right, and it's said."""
+    blocks = [(0, MIB)] if kind == "solo5-elf" else [(0, MIB), (16 * MIB, MIB)]
+    places = [at for start, size in blocks for at in range(start, start + size, PAGE)]
+    contents = [(at, bytes((at >> 12 & 0xFF,)) * PAGE) for at in places]
+    taken = sparse(blocks, contents, [REGISTERS, REGISTERS])
+    more = {"solo5-elf": elf.write_solo5, "aarch64": elf.write_aarch64}
+    path = {**WRITERS, **more}[kind](tmp_path / "core", taken)
+    data = path.read_bytes()
+    memory = min(data.index(bytes((1,)) * PAGE) - PAGE, len(data))  # where page 0 is
+    marks = {0, 1, 4, 15, 16, 64, 120, 176, memory, memory + PAGE, memory + MIB}
+    marks |= {len(data) - MIB, len(data) - 8} | set(range(64, memory, 64 if memory < 1 << 14 else 1 << 10))
+    whole, said = 0, []
+    for size in sorted({mark + step for mark in marks for step in (-1, 0, 1)}, reverse=True):
+        if not 0 <= size < len(data):
+            continue
+        path.write_bytes(data[:size])
+        try:
+            core = opened(path)
+        except BadFormat as error:
+            said.append((size, str(error)))
+            continue
+        with closing(core.memory):
+            assert "cut short" in core.notices[0]
+            for at, page in contents:
+                try:
+                    assert core.memory.read(at, PAGE) == page
+                    whole += 1
+                except UnknownMemory:
+                    continue
+    assert len(said) > 20
+    assert not any("\n" in text for _, text in said)
+    assert all(size < memory for size, _ in said) or kind == "xen"
+    assert whole > 500 or kind == "xen"
+
+
 def test_counts_beyond_all_bounds(tmp_path: Path) -> None:
     """A hundred million segments, of which the file has none: refused before anything is read."""
     taken = sparse([(0, MIB)], registers=[REGISTERS])
