@@ -10,7 +10,7 @@ export PYTHON
 PY := .venv/bin/python
 DEMO := guest-stubs/demo
 
-.PHONY: help demo guest hosted test test-slow bench lint setup clean
+.PHONY: help demo guest hosted native test test-slow bench lint setup clean
 .DEFAULT_GOAL := help
 
 help:
@@ -32,18 +32,22 @@ guest: hosted
 hosted:
 	@$(MAKE) --no-print-directory -s -C guest-stubs build/demo-hosted
 
+native: .venv/ready-test
+	@$(PY) hatch_build.py
+
 demo: .venv/ready-demo
 	@$(MAKE) --no-print-directory $$(command -v qemu-system-x86_64 >/dev/null && echo guest || echo hosted)
 	@$(PY) $(DEMO)/scenes.py
 
-test: .venv/ready-test guest
+test: .venv/ready-test native guest
 	$(PY) -m pytest -m 'not slow' tests
 
-test-slow: .venv/ready-test guest
+test-slow: .venv/ready-test native guest
 	$(PY) -m pytest -m slow tests
 	UNIOBS_FUZZ_COUNT=100000 UNIOBS_FUZZ_COMMANDS=1000 $(PY) -m pytest tests/fuzz
 
 bench: .venv/ready-bench guest
+	@$(PY) hatch_build.py
 	@$(PY) -m tests.bench
 
 lint: .venv/ready-lint
