@@ -14,7 +14,7 @@ from uniobs.model.guest import Registers
 KIND = "qemu-elf"
 CLOUD_HYPERVISOR = "cloud-hypervisor-elf"
 VERSION = 1
-SIZE = 432  # without kernel_gs_base, which QEMU 4.0 and later append
+SIZE = 432  # without kernel_gs_base, which later versions append
 _GENERAL = "rax rbx rcx rdx rsi rdi rsp rbp r8 r9 r10 r11 r12 r13 r14 r15 rip rflags"
 GENERAL = _GENERAL.split()
 _SEGMENTS = "cs ds es fs gs ss ldt tr gdt idt"

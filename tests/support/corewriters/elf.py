@@ -77,7 +77,7 @@ def write(
 
 
 def write_qemu(path: Path, taken: Snapshot, *, size: int = 440, many: bool = False) -> Path:
-    """dump-guest-memory, paging:false, as QEMU 7.2 writes it. ``size``: of its note; 432 before 4.0."""
+    """dump-guest-memory, paging:false, as QEMU 7.2 writes it. ``size``: of its note, 432 in old versions."""
     notes = b"".join(note(b"CORE", 1, prstatus(cpu + 1, one)) for cpu, one in enumerate(taken.registers))
     notes += b"".join(note(b"QEMU", 0, qemu_state(one, size)) for one in taken.registers)
     return write(path, taken, notes, vaddr=True, ehsize=8, many=many)
