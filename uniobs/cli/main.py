@@ -23,6 +23,7 @@ COMMANDS = {
     "vmstat": "its heap, switches, interrupts and packets over time",
     "counters": "its counters",
     "core": "take a core of it, or report on one",
+    "tui": "the terminal UI: all of this on one screen, and time to step back in",
     "record": "write down what happens in it, to look at any moment of it later",
     "gdb": "stock gdb on it",
     "shell": "a prompt on it: variables, lists, memory, everything else (MDB's habits)",

@@ -28,6 +28,7 @@ class RecordingWriter:
         self._compress = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True)
         self._chunks: list[tuple[int, int, int, int]] = []  # kind, offset, size, last
         self._key = 0
+        self.generation = 0  # counts up when a new file takes the place of the old one
         try:
             mode = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if overwrite else os.O_EXCL)
             self._fd = os.open(path, mode, 0o600)
@@ -93,6 +94,7 @@ class RecordingWriter:
                 self._chunks.append((kind, self.size, size, last))
                 self._append(data)
             os.replace(temporary, path)
+            self.generation += 1
         except OSError as error:
             raise OutputError(f"{path}: {error.strerror}") from error
         finally:

@@ -16,6 +16,7 @@ VIEWS = "uniobs.views"
 WALKERS = "uniobs.walkers"
 VERDICTS = "uniobs.verdicts"
 STREAMS = "uniobs.streams"
+COMMANDS = "uniobs.commands"
 OURS = "uniobs."
 
 
@@ -47,7 +48,7 @@ def _points() -> dict[str, dict[str, str]]:
     if VIEWS not in found:  # installed in a way that only importlib knows (a zip...)
         from importlib.metadata import entry_points
 
-        for group in (VIEWS, WALKERS, VERDICTS, STREAMS):
+        for group in (VIEWS, WALKERS, VERDICTS, STREAMS, COMMANDS):
             for point in entry_points(group=group):
                 found.setdefault(group, {}).setdefault(point.name, point.value)
     return found

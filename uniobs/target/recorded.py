@@ -44,6 +44,13 @@ def recorded(path: str, images: Sequence[str] = (), name: str | None = None, at:
     return RecordedGuest(_origin(playback, path, name, tuple(notices)), images, playback)
 
 
+def replayed(file: RecordingFile, when: int, name: str, images: Sequence[str] = ()) -> "RecordedGuest":
+    """A guest of an open recording at a moment; the file stays the caller's."""
+    playback = Playback(file)
+    playback.seek(when)
+    return RecordedGuest(_origin(playback, file.path, name, ()), images, playback)
+
+
 class RecordedGuest(Guest):
     """``playback`` moves; moved() then forgets what was read before."""
 
@@ -75,9 +82,7 @@ class RecordedGuest(Guest):
 
     def at(self, when: int) -> "RecordedGuest":
         """The same guest at another moment, beside this one; it shares the file, which this one closes."""
-        playback = Playback(self.playback.file)
-        playback.seek(when)
-        return RecordedGuest(_origin(playback, self.playback.file.path, self.name, ()), self.images, playback)
+        return replayed(self.playback.file, when, self.name, self.images)
 
     def close(self) -> None:
         super().close()

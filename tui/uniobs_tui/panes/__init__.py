@@ -1,0 +1,25 @@
+"""The views of one guest. PANES is their order on the screen; each is imported when it is first opened."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from uniobs_tui.panes.base import Pane
+
+
+class PaneInfo(NamedTuple):
+    """``where`` is module:class below uniobs_tui.panes."""
+
+    name: str
+    title: str
+    key: str
+    where: str
+
+
+PANES: Final = (PaneInfo("threads", "Threads", "t", "threads:ThreadsPane"),)
+
+
+def load(info: PaneInfo) -> "type[Pane]":
+    module, _, name = info.where.partition(":")
+    found: type[Pane] = getattr(import_module(f"uniobs_tui.panes.{module}"), name)
+    return found
