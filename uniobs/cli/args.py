@@ -54,6 +54,7 @@ def parser(
         common.add_argument(
             "--at", metavar="TIME", help="of a recording: +90s, -5s (before its end), 12:00:03, a date too"
         )
+        debug_folders(common)
         if not force_is_own:
             common.add_argument(
                 "--force",
@@ -65,6 +66,13 @@ def parser(
         "--color", choices=("auto", "always", "never"), default="auto", help="auto: only on a terminal"
     )
     return made
+
+
+def debug_folders(group: Any) -> None:
+    """--debug-dir, for commands that read images."""
+    group.add_argument(
+        "--debug-dir", action="append", default=[], metavar="DIR", help="debug files are here too; repeatable"
+    )
 
 
 def parse(made: Parser, argv: Sequence[str]) -> "argparse.Namespace":
@@ -79,6 +87,10 @@ def parse(made: Parser, argv: Sequence[str]) -> "argparse.Namespace":
         argv[at : at + 2] = [f"--at={argv[at + 1]}"]
     options: argparse.Namespace = made.parse(argv)
     options.words = [*options.words, *tail]
+    if getattr(options, "debug_dir", None):
+        from uniobs.image.separate import add_folders
+
+        add_folders(options.debug_dir)
     return options
 
 

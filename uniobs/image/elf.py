@@ -75,6 +75,8 @@ class Parts:
 class Elf:
     """One file. Raises NoSuchTarget, AccessDenied, BadFormat, or NotOffered for another architecture."""
 
+    _shared_debug = False
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.file = os.fspath(path)
         self._sections: dict[str, memoryview] = {}
@@ -118,7 +120,7 @@ class Elf:
         )
         if self.machine != EM_X86_64:
             raise NotOffered(f"{self.file}: made for ELF machine {self.machine}; only x86-64 (62) is read")
-        if self.type not in (ET_EXEC, ET_DYN):
+        if self.type not in (ET_EXEC, ET_DYN) and not self._shared_debug:
             kind = {1: "an object file", 4: "a core"}.get(self.type, f"of ELF type {self.type}")
             raise NotOffered(f"{self.file}: it is {kind}, not a program")
 
@@ -321,19 +323,22 @@ class Elf:
 
     @cached_property
     def supplement_link(self) -> tuple[str, bytes] | None:
-        """(file name, its build-id) of what dwz moved the information to that files share, or None.
-
-        GNU's .gnu_debugaltlink, or DWARF 5's .debug_sup (7.3.6), whose checksum is the build-id too.
-        """
+        """(file name, its identity) of what dwz moved the information to that files share, or None."""
         data = bytes(self.data(".gnu_debugaltlink"))
         end = data.find(b"\0")
         if end > 0:
             return data[:end].decode("utf-8", "replace"), data[end + 1 :]
+        found = self.debug_sup
+        return found[1:] if found is not None and not found[0] else None
+
+    @cached_property
+    def debug_sup(self) -> tuple[int, str, bytes] | None:
+        """(1: it is the shared file itself, file name, checksum) of .debug_sup (DWARF 5, 7.3.6)."""
         data = bytes(self.data(".debug_sup"))
         end = data.find(b"\0", 3)
-        if len(data) < 5 or data[:2] != b"\x05\0" or data[2] or end <= 3 or end + 1 >= len(data):
+        if data[:2] != b"\x05\0" or end < 0 or end + 1 >= len(data) or data[end + 1] > 127:
             return None
-        return data[3:end].decode("utf-8", "replace"), data[end + 2 : end + 2 + data[end + 1]]
+        return data[2], data[3:end].decode("utf-8", "replace"), data[end + 2 : end + 2 + data[end + 1]]
 
     @cached_property
     def supplement(self) -> "Elf | None":

@@ -7,6 +7,12 @@ from uniobs.errors import UniobsError
 from uniobs.image.elf import Elf
 
 
+class Shared(Elf):
+    """Such a file: an object file of nothing but debug information."""
+
+    _shared_debug = True
+
+
 def _candidates(elf: Elf, name: str, identity: str) -> Iterator[str]:
     from uniobs.image.separate import folders
 
@@ -21,7 +27,7 @@ def _candidates(elf: Elf, name: str, identity: str) -> Iterator[str]:
 
 
 def find(elf: Elf) -> Elf | None:
-    """The file that an image's supplement_link names, by its build-id; None when it isn't there."""
+    """The file that an image's supplement_link names, by build-id or checksum; None when it is elsewhere."""
     if elf.supplement_link is None:
         return None
     name, identity = elf.supplement_link
@@ -31,8 +37,8 @@ def find(elf: Elf) -> Elf | None:
         if "\0" in path or not os.path.isfile(path):
             continue
         try:
-            found = Elf(path)
-            if found.build_id == identity.hex():
+            found = Shared(path)
+            if found.build_id == identity.hex() or found.debug_sup == (1, "", identity):
                 return found
         except UniobsError:
             continue

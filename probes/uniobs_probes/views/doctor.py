@@ -48,7 +48,19 @@ def capabilities() -> int:
 
 
 def host_rows() -> list[dict[str, Any]]:
-    return [_ptrace(), _pagemap(), *_programs(), *_libraries()]
+    return [_ptrace(), _pagemap(), *_programs(), *_libraries(), *_debug_servers()]
+
+
+def _debug_servers() -> list[dict[str, Any]]:
+    """Those that are configured; each is asked."""
+    from uniobs.image.debuginfod import URLS, reachable, servers
+
+    costs = "images without debug information stay without, unless a debug file lies beside them"
+    rows = []
+    for url in servers():
+        problem = reachable(url)
+        rows.append(_row("debuginfod", problem is None, f"{url}: {problem or 'answers'}", costs))
+    return rows or [_row("debuginfod", None, f"{URLS} isn't set", costs)]
 
 
 def _ptrace() -> dict[str, Any]:

@@ -34,6 +34,7 @@ def run(argv: list[str]) -> int:
     )
     own = parser.add_argument_group("symbolise")
     own.add_argument("--image", action="append", default=[], metavar="FILE", help="an ELF; repeatable")
+    args.debug_folders(own)
     own.add_argument(
         "--bias", action="append", default=[], metavar="IMAGE=ADDR", help="what is added to its addresses"
     )

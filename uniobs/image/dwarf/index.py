@@ -12,10 +12,12 @@ from uniobs.image.dwarf.unit import (
     AT_LINKAGE_NAME,
     AT_NAME,
     AT_SPECIFICATION,
+    SUPPLEMENT,
     Unit,
     unit_from,
     units,
 )
+from uniobs.image.frames import QUALIFIED as _QUALIFIED
 from uniobs.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from uniobs.image.types_table import TypeTable
 
 
-_QUALIFIED = ("_Z", "_R", "hermit__")
+_SHARED = "the file with the debug information that it shares with others (dwz)"
 
 
 class Location(NamedTuple):
@@ -72,6 +74,11 @@ class Dwarf:
     @cached_property
     def units(self) -> list[Unit]:
         return [self._used.setdefault(unit.offset, unit) for unit in units(self.elf)]
+
+    @cached_property
+    def _supplement(self) -> "Dwarf | None":
+        """Of the file that dwz moved shared entries to, if it is there."""
+        return Dwarf(self.elf.supplement) if self.elf.supplement is not None else None
 
     @cached_property
     def types(self) -> "TypeTable":
@@ -176,6 +183,11 @@ class Dwarf:
     def _find_name(self, offset: int, unit: Unit | None) -> str | None:
         plain = None
         for _ in range(8):
+            if offset >= SUPPLEMENT:
+                if self._supplement is None:
+                    self.note = f"{self.elf.file}: {_SHARED} isn't there: some names are unknown"
+                found = self._supplement.name(offset - SUPPLEMENT) if self._supplement else None
+                return found if found and (not plain or found.startswith(_QUALIFIED)) else plain
             if unit is None or not unit.offset <= offset < unit.offset + unit.size:
                 unit = self.unit_holding(offset)
             if unit is None:
@@ -186,7 +198,7 @@ class Dwarf:
                 return linkage
             plain = plain or unit.string(entry.get(AT_NAME))
             origin = entry.get(AT_ABSTRACT_ORIGIN) or entry.get(AT_SPECIFICATION)
-            following = unit.reference(origin) if origin else None
+            following = unit.origin(origin) if origin else None
             if following is None:
                 break
             offset = following
