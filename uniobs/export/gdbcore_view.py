@@ -64,9 +64,10 @@ def view(guest: "Guest") -> View:
         notices.append(f"its thread ids are none for gdb, so they are numbered: {told}")
     if len(alive) > THREADS_MAX:
         notices.append(f"{len(alive) - THREADS_MAX} threads more than {THREADS_MAX} are left out")
+    # as in a core of Linux, each thread has the signal that ended all
+    signal = _signal(panic) if panic is not None else 0
     states, names, partial, known = [], {}, [], set[str]()
     for pid, (row, registers) in zip(pids, started, strict=True):
-        signal = _signal(panic) if panic is not None and row.tid == crashed else 0
         states.append(ThreadState(pid, registers.values, signal))
         if row.name:
             names[pid] = row.name
