@@ -118,10 +118,11 @@ def letters(value: Value, limit: int) -> str | None:
     whole = value.type.size
     data = value.raw() if whole <= 1 << 16 else value.space.read(value.address, limit + 1)
     head, end, tail = data.partition(b"\0")
-    if target.name != "char" and (tail.strip(b"\0") or not _printable(head)):
+    behind = bool(tail.strip(b"\0"))
+    if target.name != "char" and (behind or not _printable(head)):
         return None
-    if tail.strip(b"\0"):  # something stands behind the text's end
-        data = data.rstrip(b"\0") + (b"\0" if data.endswith(b"\0") else b"")
+    if behind and not (head and _printable(head)):  # no text: all of it is shown
+        data = data.rstrip(b"\0")
         return quoted(data[:limit], len(data) <= limit)
     return quoted(head[:limit], bool(end or whole <= len(data)) and len(head) <= limit)
 

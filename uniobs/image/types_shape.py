@@ -5,17 +5,18 @@ from typing import Any, Final
 from uniobs.image.types_model import RECORDS, Kind, Member, Type
 
 _DEEPEST: Final = 4
+_INDENT: Final = 8  # structs without a name, inside one another
 
 
 def layout(made: Type, expand: bool = False) -> list[str]:
     """Lines; ``expand`` opens the structs inside it too. Raises BadFormat."""
     if made.kind is Kind.ENUM:
         values = [f"    {name} = {number}," for number, name in made.enumerators.items()]
-        return [f"{made} {{", *values, f"}};\t/* size: {_size(made)} */"]
+        return [f"{made} {{", *values, f"}};  /* size: {_size(made)} */"]
     if made.kind not in RECORDS:
-        return [f"{made}\t/* size: {_size(made)} */"]
+        return [f"{made}  /* size: {_size(made)} */"]
     if made.size is None:
-        return [f"{made};\t/* this image doesn't say what is in it */"]
+        return [f"{made};  /* this image doesn't say what is in it */"]
     rows = _rows(made, 0, 1, _DEEPEST if expand else 1)
     width = max((len(text) for text, _ in rows), default=0)
     lines = [f"{text:<{width}}  {note}".rstrip() for text, note in rows]
@@ -32,13 +33,14 @@ def _rows(made: Type, base: int, indent: int, depth: int) -> list[tuple[str, str
     for member in made.members:
         inner = made.table.type_at(member.reference)
         if made.kind is Kind.STRUCT and not member.bits and member.offset > end:
-            rows.append((f"{pad}/* {member.offset - end} bytes of nothing */", ""))
+            rows.append((f"{pad}/* {member.offset - end} bytes hole */", ""))
         where = f"/* {_place(base, member):>6} {_size(inner):>5} */"
-        if inner.kind in RECORDS and (member.name is None or inner.name is None or depth > 1) and depth > 0:
+        unnamed = member.name is None and not member.base
+        if inner.kind in RECORDS and (unnamed or inner.name is None or depth > 1) and indent < _INDENT:
             title = "base " if member.base else ""
             named = f"{inner.kind} {inner.name} " if inner.name else f"{inner.kind} "
             rows.append((f"{pad}{title}{named}{{", ""))
-            rows += _rows(inner, base + member.offset, indent + 1, depth - 1)
+            rows += _rows(inner, base + member.offset, indent + 1, max(1, depth - 1))
             rows.append((f"{pad}}}{' ' + member.name if member.name else ''};", where))
         else:
             rows.append((f"{pad}{declared(inner, member.name or '')}{_bits(member)};", where))
@@ -70,11 +72,12 @@ def declared(made: Type, name: str) -> str:
         here = here.target
     if here.kind is Kind.FUNCTION:
         return f"function ({stars}{name})()" if stars else f"function {name}"
-    if here.kind is Kind.ARRAY and not stars:
+    if here.kind is Kind.ARRAY:
         bounds = "".join(f"[{'' if bound is None else bound}]" for bound in here.bounds)
         while here.kind is Kind.ARRAY:
             here = here.target
-        return f"{declared(here, '')} {name}{bounds}".replace("* ", "*")
+        inside = f"({stars}{name})" if stars else name
+        return f"{declared(here, '')} {inside}{bounds}".replace("* ", "*")
     return f"{here} {stars}{name}".rstrip()
 
 

@@ -92,7 +92,7 @@ class Printer:
             bare.append(shown)
             rows.append(f"{name} = {shown}" if name else shown)
         if not rows:
-            return "{}" if value.type.size is not None else "<unknown: an incomplete type>"
+            return empty(value)
         if bare and bare[0].startswith("<unknown: ") and len(set(bare)) == 1:
             return bare[0]  # nothing of it is known
         pad = " " * indent
@@ -176,6 +176,16 @@ def value_members(value: Value) -> list[tuple[str, Value]]:
         name = f"<{inner.type.name or 'base'}>" if member.base else member.name or ""
         found.append((name, inner))
     return found
+
+
+def empty(value: Value) -> str:
+    """Of a struct without members: C++ has such of one byte; Rust's enums look so too."""
+    unit, size = value.type.unit, value.type.size
+    if size is None:
+        return "<unknown: an incomplete type>"
+    if size > 1 or (size and unit is not None and unit.is_rust):
+        return f"<unknown: what is in these {size} bytes isn't described as members>"
+    return "{}"
 
 
 def _repeated(items: list[str]) -> list[str]:

@@ -43,15 +43,27 @@ def program(target: Any) -> Any:
 
 
 def _add(made: Any, module: Any, number: int) -> None:
+    """Raises NotOffered when drgn would look for it elsewhere than where it was proven to be."""
     placed = made.extra_module(module.name, number, create=True)
-    # the file first: drgn takes it as linked, and the range then says how far it was moved
-    placed.try_file(str((module.debug or module.elf).path), force=True)
-    if module.debug is not None:
-        placed.try_file(str(module.elf.path), force=True)
+    files = [str(elf.path) for elf in (module.debug, module.elf) if elf is not None]
     spans = segments(module)
-    low = min(address for address, _ in spans) & ~0xFFF
+    bias = module.bias % _END
+    low = min(address for address, _ in spans)
     high = max(address + size for address, size in spans)
-    placed.address_range = (low + module.bias, high + module.bias)
+
+    def range_() -> None:
+        placed.address_range = ((low + bias) % _END, (high + bias) % _END)
+
+    def load() -> None:
+        for path in files:
+            placed.try_file(path, force=True)
+
+    # A range that is known first is what drgn slides a file to.
+    for step in (range_, load) if bias else (load, range_):
+        step()
+    if placed.debug_file_bias != bias:
+        found = placed.debug_file_bias or 0
+        raise NotOffered(f"drgn would take {module.name} at {found:#x}, not at {bias:#x}")
 
 
 def names(target: Any, made: Any) -> dict[str, Any]:

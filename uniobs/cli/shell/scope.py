@@ -3,14 +3,47 @@
 from collections.abc import Callable
 from typing import Any
 
-from uniobs.errors import Incomplete, NotOffered, UniobsError
+from uniobs.errors import Incomplete, NotOffered, UniobsError, UnknownMemory
 from uniobs.image.types_expr import Operand
 from uniobs.image.types_model import Type
 from uniobs.image.types_value import Value
 from uniobs.memory.base import AddressSpace
 from uniobs.model.guest import Registers, Thread
 
+_NAMES = 20_000  # among so many a likely one is looked for
+_LOAD, _WRITE = 1, 2  # PT_LOAD, PF_W
 ALIASES = {"pc": "rip", "sp": "rsp", "fp": "rbp", "eflags": "rflags"}
+
+
+class Backed:
+    """An address space in which segments that nobody writes are known from their image."""
+
+    def __init__(self, space: AddressSpace, modules: Callable[[], list[Any]]) -> None:
+        self._space = space
+        self._modules = modules
+
+    def translate(self, address: int) -> int:
+        return self._space.translate(address)
+
+    def read(self, address: int, size: int) -> bytes:
+        try:
+            return self._space.read(address, size)
+        except UnknownMemory:
+            data = self._constant(address, size)
+            if data is None:
+                raise
+            return data
+
+    def _constant(self, address: int, size: int) -> bytes | None:
+        for module in self._modules():
+            start = address - module.bias
+            for segment in module.elf.segments:
+                if segment.type != _LOAD or segment.flags & _WRITE:
+                    continue
+                if segment.vaddr <= start and start + size <= segment.vaddr + segment.filesz:
+                    data: bytes = module.text(address, size)
+                    return data if len(data) == size else None
+        return None
 
 
 class GuestScope:
@@ -23,8 +56,11 @@ class GuestScope:
 
     @property
     def space(self) -> AddressSpace:
-        found: AddressSpace = self.target.space
-        return found
+        """The guest's memory; what a core leaves out of a proven image's constants comes from its file."""
+        return Backed(self.target.space, self._proven)
+
+    def _proven(self) -> list[Any]:
+        return [m for m in self.target.modules if m.proof is not None and not m.proof.forced]
 
     def _modules(self, what: str) -> list[Any]:
         """Those with debug information. Raises NotOffered when there are none."""
@@ -52,12 +88,25 @@ class GuestScope:
                 return found
             except NotOffered as error:
                 problems.append(error)
+        return self._missing(name, problems)
+
+    def _missing(self, name: str, problems: list[NotOffered]) -> Value:
         better = [error for error in problems if "has no variable" not in str(error)]
         if better:
             raise better[0]
-        if len(modules) == 1:
-            raise problems[0]
-        raise NotOffered(f"no image has a variable {name}")
+        if self.symbol(name) is not None:
+            raise NotOffered(f"{name} has no debug information: its type isn't known")
+        near = self._near(name)
+        raise NotOffered(f"no variable or function is called {name}" + (f": is it {near}?" if near else ""))
+
+    def _near(self, name: str) -> str:
+        from difflib import get_close_matches
+
+        names: set[str] = set()
+        for module in self.target.modules:
+            if module.dwarf is not None:
+                names.update(module.types.table.index.names("v"))
+        return " or ".join(get_close_matches(name, names, n=2, cutoff=0.75)) if len(names) < _NAMES else ""
 
     def symbol(self, name: str) -> tuple[int, bool] | None:
         for module in self.target.modules:
@@ -124,6 +173,8 @@ class GuestScope:
 
     def symbol_at(self, address: int) -> str | None:
         """ "deref+4", "lock_a"; None for what has no name."""
+        from uniobs.image.demangle import display
+
         try:
             modules = self.target.modules
         except UniobsError:
@@ -131,7 +182,7 @@ class GuestScope:
         for module in modules:
             found = module.function(address) or module.variable_at(address)
             if found is not None:
-                name, start, _ = found
+                name, start = display(found[0]), found[1]
                 return f"{name}+{address - start}" if address != start else str(name)
         return None
 

@@ -9,9 +9,10 @@ from uniobs.cli import render
 from uniobs.cli.shell.state import Shell
 from uniobs.cli.shell.table import Call, Dot, command
 from uniobs.errors import EXIT_OK, NotOffered, UniobsError, UsageError
+from uniobs.image.demangle import display
 from uniobs.image.types_expr import Operand, evaluate, type_of
 from uniobs.image.types_expr_numbers import VOID, integer, pointer_to
-from uniobs.image.types_model import Type
+from uniobs.image.types_model import RECORDS, Kind, Type
 from uniobs.image.types_shape import declared, layout, plain
 from uniobs.model.view import Column, Table
 
@@ -43,6 +44,10 @@ def type_(shell: Shell, call: Call) -> int:
         return EXIT_OK
     if shown:
         shell.out.line(shown)
+        while made.kind in (Kind.POINTER, Kind.ARRAY):
+            made = made.target
+        if made.kind not in (*RECORDS, Kind.ENUM):
+            return EXIT_OK
     for row in layout(made, expand):
         shell.out.line(row)
     return EXIT_OK
@@ -59,7 +64,7 @@ def _type(shell: Shell, text: str) -> tuple[Type, str]:
         made = evaluate(text, shell.scope).type
     except UniobsError as error:
         raise problem if text.startswith(("struct ", "union ", "enum ", "class ")) else error from None
-    return made, f"{declared(made, text)};" if text.isidentifier() else ""
+    return made, f"{declared(made, text)};"
 
 
 def _list(shell: Shell, pattern: str) -> int:
@@ -91,7 +96,7 @@ SYMBOLS = (
     Column("address", "ADDRESS", text=lambda row: f"0x{row['address']:x}"),
     Column("size", "SIZE", "right"),
     Column("kind", "KIND"),
-    Column("name", "NAME"),
+    Column("name", "NAME", text=lambda row: display(row["name"])),
 )
 
 
@@ -103,7 +108,7 @@ def _symbols(shell: Shell, pattern: str) -> list[dict[str, Any]]:
         for elf in filter(None, (module.elf, module.debug)):
             for kind, found in (("func", elf.symbols.functions()), ("data", _data(elf))):
                 for start, size, name in found:
-                    if matches(name):
+                    if matches(name) or (name[:1] == "_" and matches(display(name))):
                         address = start + module.bias
                         rows.setdefault(
                             (address, name), {"address": address, "size": size, "kind": kind, "name": name}

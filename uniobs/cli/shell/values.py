@@ -9,7 +9,7 @@ from uniobs.cli.shell.table import Call, Dot, command
 from uniobs.errors import EXIT_INCOMPLETE, EXIT_OK, UsageError
 from uniobs.image.types_expr import Operand, evaluate
 from uniobs.image.types_leaf import FORMATS
-from uniobs.image.types_model import NUMBERS, RECORDS, Kind
+from uniobs.image.types_model import NUMBERS, Kind
 from uniobs.image.types_plain import Plain
 from uniobs.image.types_shape import declared
 from uniobs.model.guest import Thread
@@ -59,11 +59,16 @@ def print_(shell: Shell, call: Call) -> int:
     if shell.out.json:
         return _object(shell, text, operand, letter)
     shown = shell.printer(letter, follow).text(operand.value)
-    kind = operand.type
-    if kind.kind is Kind.POINTER and not letter and kind.target.kind in (*RECORDS, Kind.POINTER):
-        shown = f"({declared(kind, '')}) {shown}"
-    shell.lines(shown)
+    shell.lines(with_type(operand, shown) if not letter else shown)
     return EXIT_INCOMPLETE if shown.startswith("<unknown: ") else EXIT_OK
+
+
+def with_type(operand: Operand, shown: str) -> str:
+    """A pointer says what it points to, where its text doesn't."""
+    made = operand.type
+    if made.kind is not Kind.POINTER or made.target.kind in (Kind.CHAR, Kind.FUNCTION):
+        return shown
+    return f"({declared(made, '')}) {shown}"
 
 
 def letter_of(text: str) -> str:
