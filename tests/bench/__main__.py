@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "guest-stubs" / "demo"))  # boot.py
 
-BENCHES = ("stub_cost", "host_cost", "recording")
+BENCHES = ("stub_cost", "host_cost", "unwinding", "recording")
 
 
 def main() -> int:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from uniobs.errors import UnknownMemory
 from uniobs.image.calls import follows_call, surely_follows_call
+from uniobs.image.climb import RBP, RIP, RSP, SAVED, Climber, Plain, plain
 from uniobs.image.dwarf.expr import evaluate
 from uniobs.image.stackread import StackReader
 from uniobs.lean import TYPE_CHECKING, Final
@@ -18,8 +19,6 @@ NAMES: Final = (
     "rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp",
     "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rip",
 )  # fmt: skip
-RBP, RSP, RIP = 6, 7, 16
-_SAVED: Final = (3, 6, 12, 13, 14, 15)  # callee-saved: unchanged unless the table says otherwise
 _MASK: Final = (1 << 64) - 1
 _REACH: Final = 8 << 20  # the furthest a frame pointer may be from rsp when the stack's bounds aren't known
 _TOP: Final = 512  # bytes that may lie above the outermost frame
@@ -71,6 +70,7 @@ class Stepper:
         self._known: dict[int, bool | None] = {}  # of code addresses alone: what memory holds is no bound
         self._sure: dict[int, bool] = {}
         self._scans = 0
+        self._climber = Climber(space, self._plain)
 
     def module(self, pc: int) -> "Module | None":
         for module in self._modules:
@@ -86,6 +86,19 @@ class Stepper:
         if pc not in self._known:
             self._known[pc] = follows_call(module, pc)
         return self._known[pc]
+
+    def _plain(self, pc: int) -> Plain | None:
+        module = self.module(pc - 1)
+        return plain(module.cfi(pc - 1)) if module is not None and self.is_return(pc) else None
+
+    def climb(self, place: Place, most: int) -> tuple[list[int], list[int], Place]:
+        """(return addresses, CFAs) of ``place`` and its callers as far as a look is enough; then the first
+        that isn't among them."""
+        climbed = self._climber.up(place.pc, place.registers, most)
+        if not climbed.pcs:
+            return [], [], place
+        above = Place(climbed.pc, climbed.registers, "scan" if self._scanned else "cfi", False)
+        return climbed.pcs, climbed.cfas, above
 
     def _credible(self, pc: int) -> bool | None:
         """How a number on the stack may be a frame's pc: False as a return address, True as a signal's
@@ -128,7 +141,7 @@ class Stepper:
             return None
         if not self.is_return(pc):
             return None
-        registers = {n: v for n, v in place.registers.items() if n in _SAVED}
+        registers = {n: v for n, v in place.registers.items() if n in SAVED}
         registers[RSP] = sp + 8
         place.cfa = sp + 8
         return Place(pc, registers, "scan" if self._scanned else "return-address", False)
@@ -153,7 +166,7 @@ class Stepper:
         sp = registers.get(RSP)
         if not rules.signal and sp is not None and cfa <= sp:
             raise End(f"the stack doesn't ascend: {cfa:#x} follows {sp:#x}")
-        kept = registers if rules.signal else _SAVED  # an interrupted function keeps all of its registers
+        kept = registers if rules.signal else SAVED  # an interrupted function keeps all of its registers
         found: dict[int, int] = {n: registers[n] for n in kept if n in registers and n not in rules.registers}
         found[RSP] = cfa
         for number, rule in rules.registers.items():

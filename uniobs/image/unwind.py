@@ -4,55 +4,80 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-from uniobs.image.steps import NAMES, RIP, RSP, End, Place, Stepper
-from uniobs.lean import TYPE_CHECKING, Final
+from uniobs.image.climb import RIP, RSP
+from uniobs.image.steps import NAMES, End, Place, Stepper
+from uniobs.lean import TYPE_CHECKING, Any, Final, NamedTuple
 from uniobs.model.guest import Frame, Registers
 
 if TYPE_CHECKING:
     from uniobs.image.module import Module
     from uniobs.memory.base import AddressSpace
+    from uniobs.model.guest import Trust
 
 _STEPS: Final = 100_000  # frames that are walked at most, shown or not
 _SECONDS: Final = 2.0  # for a stack of garbage that leads on and on
 _LAST: Final = 4  # the outermost frames that are shown of a stack longer than the limit
 
 
-def _expand(stepper: Stepper, place: Place, level: int) -> list[Frame]:
-    """A place's frames, innermost first: inlined callees are frames of their own."""
-    module = stepper.module(place.lookup)
-    sp = place.registers.get(RSP)
-    if module is None:
-        return [Frame(level, place.pc, None, None, None, place.trust, cfa=place.cfa, sp=sp)]
-    sources = module.symbolise(place.pc, not place.exact)
-    function = module.function(place.lookup)
-    unproven = module.differs(place.lookup)
-    frames: list[Frame] = []
-    for number, source in enumerate(sources):
-        outer = sources[number + 1].function if source.inlined and number + 1 < len(sources) else None
-        offset = place.pc - function[1] if function and not source.inlined else None
-        frames.append(
-            Frame(
-                level + number,
-                place.pc,
-                source.function,
-                source.file,
-                source.line,
-                place.trust,
-                inlined_into=outer,
-                module=module.name,
-                offset=offset,
-                unproven=unproven,
-                cfa=place.cfa,
-                sp=sp,
+class _Spot(NamedTuple):
+    """A frame that has no names yet. ``exact``: pc is the instruction itself, not a return address."""
+
+    level: int
+    pc: int
+    exact: bool
+    trust: "Trust"
+    cfa: int | None
+    sp: int | None
+
+
+class _Naming:
+    """From places to frames. What a pc stands for is looked up once."""
+
+    def __init__(self, stepper: Stepper) -> None:
+        self._stepper = stepper
+        self._known: dict[tuple[int, bool], list[tuple[Any, ...]]] = {}
+
+    def _rows(self, pc: int, exact: bool) -> list[tuple[Any, ...]]:
+        """(function, file, line, inlined into, module, offset, unproven) of each frame of a pc, innermost
+        first: inlined callees are frames of their own."""
+        known = self._known.get((pc, exact))
+        if known is None:
+            known = self._known[pc, exact] = self._look(pc, exact)
+        return known
+
+    def _look(self, pc: int, exact: bool) -> list[tuple[Any, ...]]:
+        lookup = pc if exact else pc - 1
+        module = self._stepper.module(lookup)
+        if module is None:
+            return [(None, None, None, None, None, None, False)]
+        sources = module.symbolise(pc, not exact)
+        function = module.function(lookup)
+        unproven = module.differs(lookup)
+        found: list[tuple[Any, ...]] = []
+        for number, source in enumerate(sources):
+            outer = sources[number + 1].function if source.inlined and number + 1 < len(sources) else None
+            offset = pc - function[1] if function and not source.inlined else None
+            place = (source.function, source.file, source.line)
+            found.append((*place, outer, module.name, offset, unproven))
+        return found or [(None, None, None, None, None, None, False)]
+
+    def width(self, pc: int, exact: bool) -> int:
+        """How many frames a place expands to."""
+        return len(self._rows(pc, exact))
+
+    def widths(self, returns: list[int]) -> int:
+        """The sum of the widths of return addresses."""
+        known = {pc: self.width(pc, False) for pc in set(returns)}
+        return sum(map(known.__getitem__, returns))
+
+    def frames(self, spot: _Spot) -> list[Frame]:
+        level, (pc, exact, trust, cfa, sp) = spot.level, spot[1:]
+        return [
+            Frame(level + number, pc, name, file, line, trust, outer, module, offset, unproven, cfa, sp)
+            for number, (name, file, line, outer, module, offset, unproven) in enumerate(
+                self._rows(pc, exact)
             )
-        )
-    return frames
-
-
-def _width(stepper: Stepper, place: Place) -> int:
-    """How many frames a place expands to."""
-    module = stepper.module(place.lookup)
-    return max(1, len(module.symbolise(place.pc, not place.exact))) if module else 1
+        ]
 
 
 def _first(stepper: Stepper, registers: Registers | Mapping[str, int]) -> Place | None:
@@ -83,39 +108,76 @@ def unwind(
     place = _first(stepper, registers)
     if place is None:
         return (), "its registers aren't known (no rip)"
-    frames: list[Frame] = []
-    tail: deque[tuple[int, Place]] = deque(maxlen=_LAST)
-    seen: set[tuple[int, int | None]] = set()
-    level, room = 0, max(1, limit - _LAST)
-    note: str | None = None
-    until = time.monotonic() + _SECONDS
-    while True:
-        seen.add((place.pc, place.registers.get(RSP)))
-        try:
-            caller = stepper.step(place)
-        except End as end:
-            caller, note = None, end.note
-        width = _width(stepper, place)
-        if level < room:
-            frames += _expand(stepper, place, level)
-        else:
-            tail.append((level, place))
-        level += width
-        if caller is None:
-            break
-        if (caller.pc, caller.registers.get(RSP)) in seen:
-            note = "the stack leads back into itself"
-            break
-        if len(seen) >= _STEPS or (not len(seen) & 255 and time.monotonic() > until):
-            note = f"stopped after {level} frames"
-            break
-        place = caller
-    for number, last in tail:
-        frames += _expand(stepper, last, number)
+    walk = _Walk(stepper, limit)
+    note = walk.to_the_end(place)
+    frames = walk.shown()
     note = "; ".join(part for part in (stepper.note, note) if part) or None
-    hidden = level - len(frames)
+    hidden = walk.level - len(frames)
     if hidden:
         first = next(i for i, frame in enumerate(frames) if frame.level != i)
-        between = f"{hidden} of {level} frames not shown, between #{first - 1} and #{frames[first].level}"
+        last = frames[first].level
+        between = f"{hidden} of {walk.level} frames not shown, between #{first - 1} and #{last}"
         note = f"{between}; {note}" if note else between
     return tuple(frames), note
+
+
+class _Walk:
+    """The frames of one stack, as many as are shown."""
+
+    def __init__(self, stepper: Stepper, limit: int) -> None:
+        self._stepper = stepper
+        self._naming = _Naming(stepper)
+        self._frames: list[Frame] = []
+        self._tail: deque[_Spot] = deque(maxlen=_LAST)
+        self._room = max(1, limit - _LAST)
+        self._steps = 0
+        self._until = time.monotonic() + _SECONDS
+        self.level = 0
+
+    def shown(self) -> list[Frame]:
+        return [*self._frames, *(frame for spot in self._tail for frame in self._naming.frames(spot))]
+
+    def _add(self, pc: int, exact: bool, trust: "Trust", cfa: int | None, sp: int | None) -> None:
+        spot = _Spot(self.level, pc, exact, trust, cfa, sp)
+        if self.level < self._room:
+            self._frames += self._naming.frames(spot)
+        else:
+            self._tail.append(spot)
+        self.level += self._naming.width(pc, exact)
+
+    def to_the_end(self, place: Place) -> str | None:
+        """Why it ends where it does; None when that is the stack's proper end."""
+        seen: set[tuple[int, int | None]] = set()
+        while True:
+            if not place.exact:
+                place = self._climbed(place)
+            seen.add((place.pc, place.registers.get(RSP)))
+            caller, note = None, None
+            try:
+                caller = self._stepper.step(place)
+            except End as end:
+                note = end.note
+            self._add(place.pc, place.exact, place.trust, place.cfa, place.registers.get(RSP))
+            if caller is None:
+                return note
+            if (caller.pc, caller.registers.get(RSP)) in seen:
+                return "the stack leads back into itself"
+            self._steps += 1
+            if self._steps >= _STEPS or (not self._steps & 255 and time.monotonic() > self._until):
+                return f"stopped after {self.level} frames"
+            place = caller
+
+    def _climbed(self, place: Place) -> Place:
+        """The first frame from here on that isn't plain."""
+        pcs, cfas, above = self._stepper.climb(place, _STEPS - self._steps - 1)
+        if not pcs:
+            return place
+        self._steps += len(pcs)
+        trust, sp, at, last = place.trust, place.registers.get(RSP), 0, len(pcs) - _LAST
+        while at < len(pcs):
+            if self.level >= self._room and at < last:
+                self.level += self._naming.widths(pcs[at:last])
+                trust, sp, at = above.trust, cfas[last - 1], last
+            self._add(pcs[at], False, trust, cfas[at], sp)
+            trust, sp, at = above.trust, cfas[at], at + 1
+        return above

@@ -12,7 +12,8 @@ def functions(
     module: Any, space: Any, registers: Registers, stack: tuple[int, int] | None = None
 ) -> list[str]:
     """Innermost first, without inlined ones; as far as unwind tables and frame pointers lead."""
-    from uniobs.image.steps import NAMES, RIP, RSP, End, Place, Stepper
+    from uniobs.image.climb import RIP, RSP
+    from uniobs.image.steps import NAMES, End, Place, Stepper
 
     pc = registers.get("rip")
     if pc is None:

@@ -97,7 +97,8 @@ def _message(module: Any, space: Any) -> str | None:
 
 def _steps(modules: Any, module: Any, space: Any, registers: Registers) -> Iterator[Step]:
     """What a CPU stands in, innermost first, as far as unwind tables lead inside the kernel."""
-    from uniobs.image.steps import NAMES, RIP, RSP, End, Place, Stepper
+    from uniobs.image.climb import RIP, RSP
+    from uniobs.image.steps import NAMES, End, Place, Stepper
 
     pc = registers.get("rip")
     if pc is None:
