@@ -9,36 +9,11 @@ import pytest
 
 from support.bare_guest import region_blob
 from support.corewriters import PAGE, Snapshot, elf, sparse, xen
+from support.ownmemory import LIMIT, own_memory
 
 GIB, MIB = 1 << 30, 1 << 20
 REGION = GIB - 16 * MIB
 REGISTERS = {"rip": 0x100000, "rsp": 0x200000, "cr0": 0x11}  # paging off: physical is virtual
-LIMIT = 64 << 10  # KiB
-
-LOOK = """
-import sys
-from uniobs.errors import UniobsError
-from uniobs.target import discovery, open_target
-discovery.find_guests = list
-target = open_target(sys.argv[1])
-worst = 0
-def measure():
-    global worst
-    line = next(row for row in open("/proc/self/status") if row.startswith("RssAnon"))
-    worst = max(worst, int(line.split()[1]))
-measure()
-assert target.region is not None and target.region.address == int(sys.argv[2])
-measure()
-assert len(target.walker("threads").threads()) == 1
-target.status(0)
-for ask in (target.registers, lambda: list(target.memory.ranges()), lambda: target.space.read(0, 1 << 20)):
-    try:
-        ask()
-    except UniobsError as error:
-        print(error, file=sys.stderr)
-    measure()
-print(worst)
-"""
 
 
 def qemu_many(path: Path, taken: Snapshot) -> Path:
@@ -72,11 +47,7 @@ def test_own_memory(format: str, tmp_path: Path) -> None:
     taken = sparse([(0, GIB)], [(REGION, region_blob(REGION))], [REGISTERS])
     path = FORMATS[format](tmp_path / "core", taken)
     assert path.stat().st_size > (GIB if "pieces" not in format and "segments" not in format else GIB // 4)
-    done = subprocess.run(
-        [sys.executable, "-c", LOOK, path, str(REGION)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert 1 < int(done.stdout) < LIMIT, f"{done.stdout} KiB; {done.stderr}"
+    assert 1 < own_memory(path, REGION) < LIMIT
 
 
 @pytest.mark.timeout(60)

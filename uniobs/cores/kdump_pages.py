@@ -74,14 +74,31 @@ class Pages:
         return self._before((self.count + PART_BITS - 1) // PART_BITS)
 
     def cut(self) -> bool:
-        """Whether the last page that it should hold isn't whole."""
+        """Whether the last pages that it should hold aren't whole: those before all that share bytes."""
         total = self._total()
-        last = self._descriptor(total - 1) if total else (0, 0, 0)
-        return last is None or last[0] + last[1] > self.source.size
+        if not total:
+            return False
+        if self._descriptor(total - 1) is None:
+            return True
+        number, index = divmod(total - 1, BATCH)
+        batch = self._batch(number)[: (index + 1) * DESCRIPTOR.size]
+        last = batch[-DESCRIPTOR.size :]
+        while number and batch == last * (len(batch) // DESCRIPTOR.size):
+            number -= 1
+            batch = self._batch(number)
+        end: int = max(row[0] + row[1] for row in DESCRIPTOR.iter_unpack(batch))
+        return end > self.source.size
 
     def _descriptor(self, rank: int) -> tuple[int, int, int] | None:
         """(offset, size, flags)"""
         number, index = divmod(rank, BATCH)
+        batch = self._batch(number)
+        if len(batch) < (index + 1) * DESCRIPTOR.size:
+            return None
+        offset, size, flags, _ = DESCRIPTOR.unpack_from(batch, index * DESCRIPTOR.size)
+        return offset, size, flags
+
+    def _batch(self, number: int) -> bytes:
         batch = self._batches.pop(number, None)
         if batch is None:
             size = BATCH * DESCRIPTOR.size
@@ -89,10 +106,7 @@ class Pages:
             if len(self._batches) >= KEPT:
                 del self._batches[next(iter(self._batches))]
         self._batches[number] = batch
-        if len(batch) < (index + 1) * DESCRIPTOR.size:
-            return None
-        offset, size, flags, _ = DESCRIPTOR.unpack_from(batch, index * DESCRIPTOR.size)
-        return offset, size, flags
+        return batch
 
     def page(self, number: int) -> bytes:
         if not 0 <= number < self.count:

@@ -49,8 +49,15 @@ def open_core(path: str, raw_only: bool = False) -> Core:
 
     ``path`` may be the directory of a snapshot. Raises NoSuchTarget, AccessDenied or BadFormat in one line.
     """
-    if os.path.isdir(path):
-        return _directory(path)
+    try:
+        return _directory(path) if os.path.isdir(path) else _file(path, raw_only)
+    except BadFormat as error:
+        if path in str(error):
+            raise
+        raise BadFormat(f"{path}: {error}") from error
+
+
+def _file(path: str, raw_only: bool) -> Core:
     fd = open_file(path)
     try:
         head = _head(fd, path)
