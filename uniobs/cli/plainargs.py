@@ -61,7 +61,11 @@ class Parser:
     def real(self) -> "argparse.ArgumentParser":
         parser = self.make()
         groups: dict[Group, Any] = {}
+        from argparse import SUPPRESS  # it is told by its identity
+
         for group, flags, kwargs in self.declared:
+            if kwargs.get("help") == HIDDEN:
+                kwargs = kwargs | {"help": SUPPRESS}
             if group is not None and group not in groups:
                 groups[group] = getattr(parser, group.how)(*group.args, **group.kwargs)
             (parser if group is None else groups[group]).add_argument(*flags, **kwargs)
