@@ -31,6 +31,7 @@ VERSION: Final = 1
 PAGE: Final = 4096
 ROWS: Final = 204  # a page
 _ASK, _NAMELESS = 1, 2  # nodes
+_WORD: Final = struct.Struct("<I")
 _KEY_AT: Final = 256
 _KEY_MAX: Final = 1024
 _NODES_AT, _FILES_AT, _LINES_AT = 2 * ROWS, 3 * ROWS, 4 * ROWS  # in a page of rows, in words
@@ -38,6 +39,7 @@ _NODES_AT, _FILES_AT, _LINES_AT = 2 * ROWS, 3 * ROWS, 4 * ROWS  # in a page of r
 Frames = tuple[SourceFrame, ...]
 Call = tuple[str | None, str | None, Frames]  # its name, its linkage name, the frames around it
 Block = tuple[memoryview, memoryview, list[Frames | None]]  # addresses, words, what was made of them
+_new = tuple.__new__  # frames are made by the hundred thousand
 
 
 class SymbolIndex:
@@ -73,6 +75,7 @@ class SymbolIndex:
         self._strings, self._string_size = parts[8] * PAGE, parts[9]
         self._blocks: list[Block | None] = [None] * pages
         self._calls: dict[int, Call] = {}
+        self._shown: dict[int, tuple[str | None, str | None]] = {}
         self._texts: dict[int, str | None] = {0: None}
 
     def _page(self, number: int) -> memoryview:
@@ -85,16 +88,20 @@ class SymbolIndex:
         words = self._words[number] = data.cast("I")
         return words
 
-    def _bytes(self, at: int, size: int) -> memoryview:
-        """Proven bytes."""
+    def _prove(self, at: int, end: int) -> None:
+        """Check the pages of [at, end) that weren't yet."""
         words = self._words
-        first, last = at // PAGE, (at + size - 1) // PAGE
+        page, last = at >> 12, (end - 1) >> 12
         if last >= len(words):
             raise BadFormat("the symbol index points outside itself")
-        while first <= last:
-            if words[first] is None:
-                self._page(first)
-            first += 1
+        while page <= last:
+            if words[page] is None:
+                self._page(page)
+            page += 1
+
+    def _bytes(self, at: int, size: int) -> memoryview:
+        """Proven bytes."""
+        self._prove(at, at + size)
         return self._data[at : at + size]
 
     def find(self, address: int) -> Frames:
@@ -127,9 +134,11 @@ class SymbolIndex:
             return ELSEWHERE if node == _ASK else ()
         name, linkage, outer = self._calls.get(node) or self._call(node)
         file = words[_FILES_AT + index]
-        path = self._texts.get(file) or self.text(file)
-        frame = SourceFrame(name, path, words[_LINES_AT + index] or None, bool(outer), linkage)
-        return (frame, *outer) if outer else (frame,)
+        path = self._texts[file] if file in self._texts else self._text(file)
+        line = words[_LINES_AT + index] or None
+        if outer:
+            return _new(SourceFrame, (name, path, line, True, linkage)), *outer
+        return (_new(SourceFrame, (name, path, line, False, linkage)),)
 
     def _node(self, node: int) -> tuple[int, int, int, int]:
         if node >= self._node_count:
@@ -137,49 +146,54 @@ class SymbolIndex:
         page = self._node_page + (node >> 8)
         words = self._words[page] or self._page(page)
         at = (node & 255) * 4
-        return words[at], words[at + 1], words[at + 2], words[at + 3]
+        parent, name, file, line = words[at : at + 4]
+        if parent >= node:
+            raise BadFormat("a call of the symbol index lies in itself")
+        return parent, name, file, line
 
     def _call(self, node: int) -> Call:
-        """What the node is called, its linkage name, and the frames around it."""
-        chain = []
-        at = node
-        while at not in self._calls:
-            row = self._node(at)
-            chain.append((at, row))
-            if row[0] >= at:
-                raise BadFormat("a call of the symbol index lies in itself")
-            at = row[0]
-            if not at:
-                break
-        for at, (parent, name, file, line) in reversed(chain):
-            outer: Frames = ()
-            if parent:
-                above, linkage, beyond = self._calls[parent]
-                outer = (SourceFrame(above, self.text(file), line or None, bool(beyond), linkage), *beyond)
-            shown, linkage = readable(self._name(name))
-            self._calls[at] = shown, linkage, outer
-        return self._calls[node]
+        """What the node is called, its linkage name, and the frames around it.
 
-    def _name(self, number: int) -> str | None:
+        It calls itself as deep as calls are nested, which the builder bounds.
+        """
+        parent, number, file, line = self._node(node)
+        shown = self._shown.get(number) or self._name(number)
+        if parent:
+            name, linkage, outer = self._calls.get(parent) or self._call(parent)
+            path = self._texts[file] if file in self._texts else self._text(file)
+            caller = _new(SourceFrame, (name, path, line or None, bool(outer), linkage))
+            call = *shown, (caller, *outer)
+        else:
+            call = *shown, ()
+        self._calls[node] = call
+        return call
+
+    def _name(self, number: int) -> tuple[str | None, str | None]:
+        self._shown[number] = shown = readable(self._raw_name(number))
+        return shown
+
+    def _raw_name(self, number: int) -> str | None:
         if number >= self._name_count:
             raise BadFormat("the symbol index names a name that it doesn't hold")
         page = self._name_page + (number >> 9)
         words = self._words[page] or self._page(page)
         at = (number & 511) * 2
-        return raw_name(self.text(words[at]), self.text(words[at + 1]))
+        linkage = words[at + 1]
+        return raw_name(self._text(words[at]), self._text(linkage) if linkage else None)
 
-    def text(self, at: int) -> str | None:
+    def _text(self, at: int) -> str | None:
         """The text at a position of the strings; 0: None."""
-        found = self._texts.get(at)
-        if found is None and at:
-            if at + 4 > self._string_size:
-                raise BadFormat("the symbol index names a text that it doesn't hold")
-            start = self._strings + at
-            size = int.from_bytes(self._bytes(start, 4), "little")
-            if size > self._string_size - at - 4:
-                raise BadFormat("a text of the symbol index is too long")
-            found = str(self._bytes(start + 4, size), "utf-8", "replace")
-            self._texts[at] = found
+        if at in self._texts:
+            return self._texts[at]
+        start = self._strings + at + 4
+        if at + 4 > self._string_size:
+            raise BadFormat("the symbol index names a text that it doesn't hold")
+        self._prove(start - 4, start)
+        (size,) = _WORD.unpack_from(self._data, start - 4)
+        if size > self._string_size - at - 4:
+            raise BadFormat("a text of the symbol index is too long")
+        self._prove(start, start + size)
+        found = self._texts[at] = str(self._data[start : start + size], "utf-8", "replace")
         return found
 
     def function(self, address: int) -> tuple[str | None, int, int] | None:
@@ -198,13 +212,10 @@ class SymbolIndex:
             return None
         parent, name, first, count = self._node(node)
         while parent:
-            if parent >= node:
-                raise BadFormat("a call of the symbol index lies in itself")
-            node = parent
-            parent, name, first, count = self._node(node)
+            parent, name, first, count = self._node(parent)
         if first + count > self._range_count:
             raise BadFormat("the symbol index names a range that it doesn't hold")
         for low, high in struct.iter_unpack("<QQ", self._bytes(self._ranges + 16 * first, 16 * count)):
             if low <= address < high:
-                return self._name(name), low, high - low
+                return self._raw_name(name), low, high - low
         return None

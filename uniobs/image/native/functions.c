@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { DEPTH_MAX = 4096 };
+enum { DEPTH_MAX = 400 };
 
 struct call { /* an inlined one */
 	uint32_t next, depth, first, count; /* of its function's calls; its ranges */

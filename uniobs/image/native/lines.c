@@ -171,8 +171,12 @@ static bool run(struct cursor *c, struct machine *m)
 		bool over = false;
 
 		if (op >= p.opcode_base) {
-			address += (uint64_t)((op - p.opcode_base) / p.line_range) * p.step;
+			delta = (uint64_t)((op - p.opcode_base) / p.line_range) * p.step;
+			if (__builtin_add_overflow(address, delta, &address))
+				return false;
 			line += p.line_base + (op - p.opcode_base) % p.line_range;
+			if (line > INT32_MAX || line < INT32_MIN)
+				return false;
 			add_row(m, address, (uint32_t)file, line);
 			continue;
 		}
@@ -218,17 +222,18 @@ static bool run(struct cursor *c, struct machine *m)
 		case 6: case 7: case 10: case 11: /* flags */
 			break;
 		case 8: /* const_add_pc */
-			address += (uint64_t)((255 - p.opcode_base) / p.line_range) * p.step;
+			delta = (uint64_t)((255 - p.opcode_base) / p.line_range) * p.step;
+			over = __builtin_add_overflow(address, delta, &address);
 			break;
 		case 9: /* fixed_advance_pc */
-			address += take(c, 2);
+			over = __builtin_add_overflow(address, take(c, 2), &address);
 			break;
 		default:
 			for (unsigned i = 0; i < p.lengths[op - 1]; i++)
 				take_uleb(c);
 		}
-		/* An address or line out here is nobody's: leave it to a reader that keeps count. */
-		if (over || c->bad || address >> 63 || file >= NOTHING || line > INT32_MAX || line < INT32_MIN)
+		/* An address or line out there is nobody's: leave it to a reader that keeps count. */
+		if (over || c->bad || file >= NOTHING || line > INT32_MAX || line < INT32_MIN)
 			return false;
 	}
 	m->raw.count = m->first; /* rows without an end say nothing */
