@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -27,17 +28,21 @@ class Taken(NamedTuple):
     low: bytes  # the image's first 2 MiB, by QEMU's pmemsave
 
 
-@pytest.fixture(scope="module")
-def taken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taken]:
-    directory = tmp_path_factory.mktemp("arm")
-    with aarch64.boot(directory) as guest:
+def take(directory: Path, *defines: str) -> Taken:
+    with aarch64.boot(directory, *defines) as guest:
         with qmp.opened(guest.qmp) as monitor:
             monitor.stop()
             monitor.dump(str(directory / "core"))
             where = {"val": RAM + (1 << 20), "size": 2 << 20, "filename": str(directory / "low")}
             monitor.call("pmemsave", arguments=where)
         said = aarch64.monitor(guest.qmp, "info registers")
-    yield Taken(directory / "core", guest.elf, said, (directory / "low").read_bytes())
+    return Taken(directory / "core", guest.elf, said, (directory / "low").read_bytes())
+
+
+@pytest.fixture(scope="module")
+def taken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taken]:
+    directory = tmp_path_factory.mktemp("arm")
+    yield take(directory)
     shutil.rmtree(directory)
 
 
@@ -94,6 +99,91 @@ def test_a_process_of_it_and_other_machines_are_refused(taken: Taken, tmp_path: 
     assert PHDR.size == 56
 
 
-def test_what_is_not_offered_is_one_line(taken: Taken) -> None:
-    ran = uniobs("bt", taken.core, expect=(4, 5))
-    assert "stacks of aarch64 guests aren't unwound" in ran.out + ran.err
+def frames(core: Path, elf: Path) -> list[tuple[str, int, str]]:
+    """(function, line, trust) of the stack of the thread that is on the CPU."""
+    rows = uniobs("bt", "--json", "--image", elf, core, expect=4).rows
+    (row,) = [row for row in rows if row["name"] == "idle"]
+    return [(frame["function"], frame["line"], frame["trust"]) for frame in row["frames"]]
+
+
+def without_tables(elf: Path, where: Path) -> Path:
+    """The same image, but for its call tables."""
+    aarch64.run("aarch64-linux-gnu-objcopy", "-R", ".debug_frame", "-R", ".eh_frame", elf, where)
+    return where
+
+
+def test_stack_by_call_tables(taken: Taken) -> None:
+    """The innermost function is a leaf without a frame record; lines are those of llvm-symbolizer."""
+    found = frames(taken.core, taken.elf)
+    assert [(name, trust) for name, _, trust in found] == [
+        ("inner", "registers"),
+        ("middle", "cfi"),
+        ("kernel", "cfi"),
+        ("_start", "cfi"),
+    ]
+    rows = uniobs("bt", "--json", "--image", taken.elf, taken.core, expect=4).rows
+    (row,) = [row for row in rows if row["name"] == "idle"]
+    for level, frame in enumerate(row["frames"]):
+        (source,) = symbolizer(taken.elf, frame["pc"] - (level > 0))
+        assert source == (frame["function"], frame["line"])
+
+
+def symbolizer(elf: Path, pc: int) -> list[tuple[str, int]]:
+    words = ["llvm-symbolizer", f"--obj={elf}", hex(pc)]
+    lines = subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip().splitlines()
+    return [(name, int(at.split(":")[1])) for name, at in zip(lines[::2], lines[1::2], strict=True)]
+
+
+def test_a_leaf_without_tables_leads_nowhere(taken: Taken, tmp_path: Path) -> None:
+    """Its caller isn't in the chain of records: to follow it would leave `middle` out."""
+    bare = without_tables(taken.elf, tmp_path / "arm.elf")
+    assert [name for name, _, _ in frames(taken.core, bare)] == ["inner"]
+    said = uniobs("bt", "--image", bare, taken.core, expect=4).out
+    assert "whether it has a frame record isn't known" in said
+
+
+def test_stack_by_frame_records(tmp_path: Path) -> None:
+    taken = take(tmp_path, "RECORD")
+    by_tables = frames(taken.core, taken.elf)
+    bare = without_tables(taken.elf, tmp_path / "bare.elf")
+    by_records = frames(taken.core, bare)
+    assert [row[:2] for row in by_records] == [row[:2] for row in by_tables]
+    assert [name for name, _, _ in by_tables] == ["inner", "middle", "kernel", "_start"]
+    assert [trust for _, _, trust in by_records] == ["registers", *["frame-pointer"] * 3]
+
+
+def test_garbage_on_the_stack_is_said(taken: Taken, tmp_path: Path) -> None:
+    """Return addresses that follow no call, records that lead away: no frame is made of them."""
+    core = open_core(str(taken.core))
+    with closing(core.memory):
+        sp = core.registers[0].values["sp"]
+        at = core.memory.blocks[0].where + sp - RAM  # inner's slot, then middle's record
+    path = tmp_path / "core"
+    for word, why in (
+        (0x40100A04, "follows no call"),
+        (0xDEAD0000, "is in no known code"),
+        (0, ""),
+    ):
+        shutil.copyfile(taken.core, path)
+        with path.open("r+b") as file:
+            file.seek(at + 16 + 8)
+            file.write(word.to_bytes(8, "little"))
+        ran = uniobs("bt", "--image", taken.elf, path, expect=4)
+        assert why in ran.out
+        assert [name for name, _, _ in frames(path, taken.elf)] == ["inner", "middle"]
+
+
+def test_instructions_are_aarch64s(taken: Taken) -> None:
+    from uniobs.image.disasm import disassemble
+
+    with closing(open_target(str(taken.core), images=[str(taken.elf)])) as target:
+        (module,) = target.modules
+        pc = target.registers()[0].values["pc"]
+        texts = [row.text for row in disassemble(module, target.space, pc - 4, 2)]
+    assert texts[0] == "wfi"
+    assert texts[1].startswith("b ")
+
+
+def test_switched_out_threads_are_not_offered(taken: Taken) -> None:
+    out = uniobs("bt", "--image", taken.elf, taken.core, expect=4).out
+    assert "no stack: how an aarch64 kernel saves a switched-out thread isn't known" in out

@@ -30,13 +30,14 @@ needs_aarch64 = pytest.mark.skipif(
 )
 
 
-def build(directory: Path) -> Path:
+def build(directory: Path, *defines: str) -> Path:
     """The guest's ELF."""
     sources = [*sorted(STUBS.glob("src/*.c")), SOURCES / "kernel.c", SOURCES / "start.S"]
     objects = []
     for source in sources:
         objects.append(directory / f"{source.name}.o")
-        run("clang", *FLAGS, f"-I{STUBS}/include", f"-I{SOURCES}", "-o", objects[-1], source)
+        flags = (*FLAGS, *(f"-D{name}" for name in defines), f"-I{STUBS}/include", f"-I{SOURCES}")
+        run("clang", *flags, "-o", objects[-1], source)
     elf = directory / "arm.elf"
     options = ("-nostdlib", "-static", "--build-id", "-z", "noexecstack", "--no-warn-rwx-segments")
     run(LD, *options, "-T", SOURCES / "kernel.ld", "-o", elf, *objects)
@@ -49,13 +50,13 @@ def run(*words: object) -> None:
 
 
 @contextmanager
-def boot(directory: Path, *options: str, memory: str = "64M") -> Iterator[Booted]:
+def boot(directory: Path, *defines: str) -> Iterator[Booted]:
     """Boot it with two vCPUs, of which the second stays off, and wait until the first one waits."""
-    elf, socket = build(directory), str(directory / "qmp.sock")
+    elf, socket = build(directory, *defines), str(directory / "qmp.sock")
     process = subprocess.Popen(
-        [QEMU, "-accel", "tcg", "-M", "virt", "-cpu", "cortex-a57", "-smp", "2", "-m", memory,
+        [QEMU, "-accel", "tcg", "-M", "virt", "-cpu", "cortex-a57", "-smp", "2", "-m", "64M",
          "-kernel", elf, "-nodefaults", "-no-user-config", "-display", "none",
-         "-serial", f"file:{directory}/console", "-qmp", f"unix:{socket},server=on,wait=off", *options],
+         "-serial", f"file:{directory}/console", "-qmp", f"unix:{socket},server=on,wait=off"],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0,
     )  # fmt: skip
     try:

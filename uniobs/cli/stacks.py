@@ -48,15 +48,14 @@ def stack_of(target: Any, thread: Thread) -> Stack:
 
 def stacks_of_vcpus(target: Any) -> list[tuple[int, Stack]]:
     """(vCPU, its stack) of a guest whose threads nobody knows. NotOffered without registers or image."""
-    from uniobs.image.unwind import unwind
-    from uniobs.target.space import unwindable
+    from uniobs.image import unwind, unwind_aarch64
 
-    unwindable(target)
     if not target.modules:
         raise NotOffered(f"no image of {target.name} is known: name its ELF with --image")
     found = []
     for number, registers in enumerate(target.registers()):
-        frames, note = unwind(target.modules, target.space, registers)
+        how = unwind if registers.get("pc") is None else unwind_aarch64
+        frames, note = how.unwind(target.modules, target.space, registers)
         found.append((number, Stack(0, frames, None if frames else note, note if frames else None)))
     return found
 

@@ -1,6 +1,7 @@
 """Instructions around a pc, from memory where it is held."""
 
 from uniobs.errors import UnknownMemory
+from uniobs.image.elf import EM_AARCH64
 from uniobs.lean import TYPE_CHECKING, Any
 from uniobs.model.row import frozen
 
@@ -52,6 +53,8 @@ def disassemble(
     module: "Module | None", space: "AddressSpace | None", pc: int, count: int = 1
 ) -> list[Instruction]:
     """Up to ``count`` instructions from ``pc`` on; fewer where bytes are unknown or no instruction."""
+    if module is not None and module.elf.machine == EM_AARCH64:
+        return _aarch64(module, space, pc, count)
     import capstone
     from capstone import x86
 
@@ -74,6 +77,18 @@ def disassemble(
             )
         )
     return found
+
+
+def _aarch64(module: "Module", space: "AddressSpace | None", pc: int, count: int) -> list[Instruction]:
+    """Their text alone."""
+    import capstone
+
+    code, from_memory = _bytes(module, space, pc, 4 * max(0, min(count, 4096)))
+    decoder = capstone.Cs(capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM)
+    return [
+        Instruction(row.address, row.size, f"{row.mnemonic} {row.op_str}".strip(), (), from_memory)
+        for row in decoder.disasm(code, pc, count)
+    ]
 
 
 def _operand(row: Any, operand: Any) -> Operand:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 EM_X86_64: Final = 62
+EM_AARCH64: Final = 183
 ET_EXEC: Final = 2
 ET_DYN: Final = 3
 PT_LOAD: Final = 1
@@ -112,14 +113,15 @@ class Elf:
             raise BadFormat(f"{self.file}: not an ELF file")
         if ident[4] != 2 or ident[5] != 1:
             kind = "32-bit" if ident[4] == 1 else "big-endian" if ident[5] == 2 else "of an unknown class"
-            raise NotOffered(f"{self.file}: the ELF file is {kind}; only 64-bit little-endian x86-64 is read")
+            raise NotOffered(f"{self.file}: the ELF file is {kind}; only 64-bit little-endian ones are read")
         head = struct.unpack_from("<HHIQQQIHHHHHH", self._data, 16)
         self.type, self.machine, _, self.entry = head[:4]
         self._phoff, self._shoff, _, _, self._phsize, self._phnum, self._shsize, self._shnum, self._shstr = (
             head[4:]
         )
-        if self.machine != EM_X86_64:
-            raise NotOffered(f"{self.file}: made for ELF machine {self.machine}; only x86-64 (62) is read")
+        if self.machine not in (EM_X86_64, EM_AARCH64):
+            what = f"made for ELF machine {self.machine}"
+            raise NotOffered(f"{self.file}: {what}; only x86-64 (62) and aarch64 (183) are read")
         if self.type not in (ET_EXEC, ET_DYN) and not self._shared_debug:
             kind = {1: "an object file", 4: "a core"}.get(self.type, f"of ELF type {self.type}")
             raise NotOffered(f"{self.file}: it is {kind}, not a program")

@@ -74,12 +74,6 @@ def machine_of(guest: "Guest") -> str:
     return guest.origin.machine
 
 
-def unwindable(guest: "Guest") -> None:
-    """Raises NotOffered for a guest whose stacks aren't unwound."""
-    if (machine := machine_of(guest)) != X86_64:
-        raise NotOffered(f"stacks of {machine} guests aren't unwound")
-
-
 def _known(guest: "Guest") -> Sequence[Registers]:
     try:
         return guest.registers()

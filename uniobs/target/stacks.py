@@ -4,7 +4,7 @@ from uniobs.errors import ImageMismatch, NotOffered, TargetGone, UniobsError, Un
 from uniobs.lean import TYPE_CHECKING, NamedTuple
 from uniobs.memory.base import AddressSpace
 from uniobs.model.guest import Panic, Registers, Stack, Thread
-from uniobs.target.space import unwindable
+from uniobs.target.space import X86_64, machine_of
 
 if TYPE_CHECKING:
     from uniobs.region.reader import Region
@@ -74,7 +74,10 @@ def _unwind(guest: "Guest", thread: Thread) -> Stack:
         raise NotOffered("its row was being written")
     if thread.state == "exited":
         raise NotOffered("it has exited")
-    unwindable(guest)
+    if machine_of(guest) != X86_64:
+        from uniobs.target.stacks_aarch64 import unwind_thread
+
+        return unwind_thread(guest, thread)
     start = start_of(guest, thread)
     from uniobs.image.unwind import unwind
 

@@ -27,7 +27,7 @@ void *memcpy(void *to, const void *from, unsigned long size)
 	return to;
 }
 
-static void say(const char *text)
+static __attribute__((noinline)) void say(const char *text)
 {
 	while (*text)
 		UART = (uint8_t)*text++;
@@ -44,6 +44,9 @@ static void log(uint32_t tid, const char *text)
 
 static __attribute__((noinline)) void inner(uint64_t mark)
 {
+#ifdef RECORD /* a function that calls others has a frame record of its own */
+	say(".");
+#endif
 	for (;;)
 		__asm__ volatile("mov x19, %0\n\twfi" : : "r"(mark) : "x19");
 }
@@ -74,7 +77,7 @@ void kernel(void)
 	idle = uniobs_thread_add(1, "idle", (uintptr_t)inner, (uintptr_t)stack, (uintptr_t)stack + sizeof stack, UNIOBS_THREAD_FLAG_IDLE);
 	worker = uniobs_thread_add(2, "worker", (uintptr_t)middle, 0, 0, 0);
 	lock = uniobs_lock_add(UNIOBS_LOCK_KIND_MUTEX, 0x1234, "ledger");
-	uniobs_lock_acquired(lock, 2, (uintptr_t)middle);
+	uniobs_lock_acquired(lock, 2, (uintptr_t)middle + 4);
 	row = uniobs_socket_add(UNIOBS_FD_KIND_TCP, 7, 3, 2);
 	listening.id = 7, listening.fd = 3, listening.owner_tid = 2, listening.family = 4;
 	listening.state = UNIOBS_TCP_LISTEN, listening.lport = 80;
