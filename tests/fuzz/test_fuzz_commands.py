@@ -37,6 +37,7 @@ tcpdump -vvveX
 tcpdump --json arp
 core
 core --json
+core --html -
 doctor""".splitlines()
 ]
 MUTANTS = int(os.environ.get("UNIOBS_FUZZ_COMMANDS", "60"))

@@ -39,7 +39,7 @@ def cause(context: Context) -> Section:
         sentence, page = _page_fault(context, panic, facts)
     elif panic.kind == "exception" and panic.error:
         sentence += f", error code {panic.error:#x}"
-    if insn is not None and registers is not None and panic.kind == "exception":
+    if insn is not None and registers is not None and panic.kind in ("exception", "stack_overflow"):
         sentence += _operands(insn, registers, panic.vector, facts)
     if panic.message and panic.kind in ("assert", "oom", "abort"):
         same = set(sentence.split()) <= set(panic.message.lower().replace(":", " ").split())

@@ -109,7 +109,7 @@ def _cause(out: Output, body: Cause) -> None:
         name = f"{body.thread} (tid {body.tid})" if body.thread else f"tid {body.tid}"
         rows.append(Fact("thread", name))
     rows += body.facts
-    if body.message:
+    if body.message and body.message != body.sentence:
         rows.append(Fact("said", body.message))
     _facts(out, rows)
 

@@ -26,7 +26,7 @@ def cause(body: model.Cause) -> Html:
             model.Fact("thread", f"{body.thread} (tid {body.tid})" if body.thread else f"tid {body.tid}")
         )
     rows += body.facts
-    if body.message:
+    if body.message and body.message != body.sentence:
         rows.append(model.Fact("said", body.message))
     return join(el("p", body.sentence, class_="sentence"), facts(rows))
 

@@ -11,7 +11,9 @@ from uniobs.cli.report.html.markup import Child, Html, el, join
 
 LIMIT: Final = 1_900_000  # bytes of a page
 OPEN: Final = frozenset({"cause", "place", "stacks", "timeline", "unknown"})
-GUESTS: Final = "uniobs core show"
+COMMAND: Final = "uniobs core show"
+VERDICTS: Final = 12  # that are shown, and lines of each
+VERDICT_LINES: Final = 40
 
 
 def page(report: model.Report) -> str:
@@ -38,7 +40,7 @@ def page(report: model.Report) -> str:
         made = _section(section, crashed)
         size = len(made.encode())
         if used + size > LIMIT:
-            made = _line(section, f"left out, since the page would become too large: {GUESTS} --json has it")
+            made = _line(section, f"left out, since the page would become too large: {COMMAND} --json has it")
             size = len(made.encode())
         used += size
         parts.append(made)
@@ -51,8 +53,8 @@ def page(report: model.Report) -> str:
     foot = el(
         "footer", f"Made by uniobs {report.version}. Addresses are the guest's; times count from its boot."
     )
-    skip = el("a", "To the report", class_="skip", href="#cause")
-    body = el("body", skip, top, el("div", nav, el("main", *parts), class_="columns"), foot)
+    skip = el("a", "To the report", class_="skip", href="#report")
+    body = el("body", skip, top, el("div", nav, el("main", *parts, id="report"), class_="columns"), foot)
     return f'<!DOCTYPE html>\n<html lang="en" dir="ltr">{head}\n{body}</html>\n'
 
 
@@ -62,7 +64,7 @@ def _short(report: model.Report) -> str:
 
 def _header(report: model.Report) -> Html:
     others: list[Child] = []
-    for number, verdict in enumerate(report.verdicts):
+    for number, verdict in enumerate(report.verdicts[:VERDICTS]):
         if number:
             others.append(el("h2", f"Also: {verdict.title or verdict.headline}"))
         if verdict.lines:
@@ -70,11 +72,14 @@ def _header(report: model.Report) -> Html:
                 el(
                     "pre",
                     "",
-                    *(join(line, Html("\n")) for line in verdict.lines),
+                    *(join(line, Html("\n")) for line in verdict.lines[:VERDICT_LINES]),
                     tabindex="0",
                     aria_label="verdict",
                 )
             )
+    hidden = len(report.verdicts) - VERDICTS
+    if hidden > 0:
+        others.append(el("p", f"{hidden} more verdicts: {COMMAND} --json has them", class_="note"))
     unproven = f"Every answer is UNPROVEN, as --force has it: {report.unproven}" if report.unproven else None
     return el(
         "header",
