@@ -103,14 +103,15 @@ def _read(path: Path) -> Found | str | None:
     except (OSError, ValueError) as error:
         denied = isinstance(error, PermissionError)
         return "not readable by this user" if denied else None
-    with os.fdopen(handle, "rb") as file:
+    try:
         about = os.fstat(handle)
         if not stat.S_ISREG(about.st_mode) or about.st_size > FILE_MAX:
             return "no regular file, or too large for source"
-        try:
-            data = file.read(FILE_MAX)
-        except OSError:
-            return "not readable"
+        data = os.read(handle, FILE_MAX)
+    except OSError:
+        return "not readable"
+    finally:
+        os.close(handle)
     if b"\0" in data:
         return "it isn't text"
     return Found(str(path), data.decode("utf-8", "replace").split("\n"), about.st_mtime)
