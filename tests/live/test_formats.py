@@ -1,7 +1,7 @@
 """One guest, taken once, in every format: ps, bt, why and dmesg say the same of each.
 
-QEMU's own files are real (ELF, kdump-compressed flattened; makedumpfile -R puts the latter together where it is
-installed); the others are written from their published layouts with the memory and registers of the ELF core.
+QEMU's own files are real (ELF; kdump-compressed, flattened; makedumpfile -R puts the latter together where it
+is installed); the others are written from their published layouts, with the ELF core's memory and registers.
 """
 
 import shutil
@@ -57,6 +57,8 @@ class Taken:
             for kind in ("elf", *sorted(kind for kind in offered if kind.startswith("kdump-"))):
                 self.files[kind] = directory / f"qemu.{kind}"
                 guest.qmp("dump-guest-memory", paging=False, protocol=f"file:{self.files[kind]}", format=kind)
+            self.own = directory / "own"
+            uniobs("core", "take", "-z", "-o", self.own, guest.pid)
         core = open_core(str(self.files["elf"]))
         with closing(core.memory):
             self.snapshot = ram_of(snapshot(core))
@@ -91,12 +93,17 @@ def test_there_is_something_to_compare(taken: Taken) -> None:
     assert taken.wanted["dmesg"]
 
 
-def test_kdump_of_qemu(taken: Taken, tmp_path: Path) -> None:
+def test_kdump_of_qemu(taken: Taken) -> None:
     real = {kind: path for kind, path in taken.files.items() if kind.startswith("kdump-")}
     assert "kdump-zlib" in real
     for kind, path in real.items():
         assert path.read_bytes().startswith(b"makedumpfile"), "QEMU writes it flattened"
         assert answers(path) == taken.wanted, kind
+
+
+def test_core_take_compressed(taken: Taken) -> None:
+    assert taken.own.stat().st_size < taken.files["elf"].stat().st_size // 10
+    assert answers(taken.own) == taken.wanted
 
 
 def test_kdump_that_makedumpfile_put_together(taken: Taken, tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ from uniobs.errors import NotOffered, OutputError, TargetError, UsageError
 GCORE_TIMEOUT_S = 300
 
 
-def take(target: Any, file: str, *, force: bool = False) -> dict[str, Any]:
+def take(target: Any, file: str, *, force: bool = False, compress: bool = False) -> dict[str, Any]:
     """Write ``file``. {"file", "bytes", "seconds", "changed": what was done to the guest}.
 
-    Raises UsageError when the file is there (and not ``force``) or the target is one; NotOffered when
-    nothing can take it; OutputError when it can't be written.
+    ``compress``: as kdump-compressed. Raises UsageError when the file is there (and not ``force``) or the
+    target is one; NotOffered when nothing can take it; OutputError when it can't be written.
     """
     if not target.live or target.pid is None:
         raise UsageError(f"{target.name} is a file or a channel already: a core is taken of a running guest")
@@ -24,11 +24,13 @@ def take(target: Any, file: str, *, force: bool = False) -> dict[str, Any]:
         raise UsageError(f"{file} is no regular file: a core isn't put in its place")
     if not os.path.isdir(os.path.dirname(path)):
         raise OutputError(f"{file}: no such directory")
+    if compress and target.kind == "process":
+        raise NotOffered(f"{target.name} is a hosted guest: gdb writes its core, and never compresses it")
     part = f"{path}.part"
     _remove(part)
     begun = time.monotonic()
     try:
-        changed = _hosted(target, part) if target.kind == "process" else _qemu(target, part)
+        changed = _hosted(target, part) if target.kind == "process" else _qemu(target, part, compress)
         seconds = time.monotonic() - begun
         size = os.stat(part).st_size
         os.replace(part, path)
@@ -51,7 +53,7 @@ def _remove(path: str) -> None:
         os.unlink(path)
 
 
-def _qemu(target: Any, path: str) -> str:
+def _qemu(target: Any, path: str, compress: bool) -> str:
     """QEMU writes it itself, and stops the guest only while it does."""
     from uniobs.target import qmp
 
@@ -64,7 +66,7 @@ def _qemu(target: Any, path: str) -> str:
     with qmp.opened(info.qmp) as connection:
         before = connection.status()
         try:
-            connection.dump(path)
+            connection.dump(path, form="kdump-zlib" if compress else "elf")
         except TargetError as error:
             raise OutputError(f"QEMU could not write {path}: {error}") from error
         after = connection.status()

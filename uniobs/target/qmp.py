@@ -100,9 +100,12 @@ class Qmp:
     def cont(self) -> None:
         self.call("cont")
 
-    def dump(self, path: str, timeout: float = 600.0) -> None:
-        """An ELF core with paging:false, written by QEMU itself: ``path`` is a name in its root."""
-        arguments = {"paging": False, "protocol": f"file:{path}", "detach": False, "format": "elf"}
+    def dump(self, path: str, timeout: float = 600.0, form: str = "elf") -> None:
+        """A core with paging:false, written by QEMU itself: ``path`` is a name in its root.
+
+        ``form``: "elf", or "kdump-zlib", which only some machines offer (x86 and arm do).
+        """
+        arguments = {"paging": False, "protocol": f"file:{path}", "detach": False, "format": form}
         self.call("dump-guest-memory", timeout, arguments)
 
     def close(self) -> None:

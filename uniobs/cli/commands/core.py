@@ -4,6 +4,7 @@ from uniobs.cli import args, session
 
 DOC = """\
 core take TARGET -o FILE   writes an ELF core: QEMU by itself through QMP, a hosted guest through gdb's gcore
+                           (-z: kdump-compressed, by QEMU)
 core fix FILE [-o FILE]    a copy that stock gdb and drgn read right: every guest thread, true values
 core show TARGET           one report: verdict, cause, registers, source, stacks, locks, last events...
 core TARGET                the same; core show --help tells its options (-o report.html)
@@ -29,13 +30,15 @@ def _take(argv: list[str]) -> int:
     parser = args.parser("core take", "Take a core of a running guest.", doc=DOC, force_is_own=True)
     parser.add_argument("-o", "--output", metavar="FILE", help="the core (TARGET.core)")
     parser.add_argument("-f", "--force", action="store_true", help="overwrite FILE")
+    parser.add_argument("-z", "--compress", action="store_true", help="kdump-compressed: smaller")
     options = args.parse(parser, argv)
     out = session.out_for(options)
     from uniobs.cli import coretake
 
     with session.opened(options, out) as (target, words):
         session.refuse_words(words, "core take")
-        taken = coretake.take(target, options.output or f"{target.name}.core", force=options.force)
+        file = options.output or f"{target.name}.core"
+        taken = coretake.take(target, file, force=options.force, compress=options.compress)
         if out.json:
             from uniobs.cli import render
 
