@@ -19,6 +19,9 @@ _SECONDS: Final = 2.0  # for a stack of garbage that leads on and on
 _LAST: Final = 4  # the outermost frames that are shown of a stack longer than the limit
 
 
+_NOWHERE: Final = (None, None, None, None, None, None, False, None)
+
+
 class _Spot(NamedTuple):
     """A frame that has no names yet. ``exact``: pc is the instruction itself, not a return address."""
 
@@ -38,8 +41,8 @@ class _Naming:
         self._known: dict[tuple[int, bool], list[tuple[Any, ...]]] = {}
 
     def _rows(self, pc: int, exact: bool) -> list[tuple[Any, ...]]:
-        """(function, file, line, inlined into, module, offset, unproven) of each frame of a pc, innermost
-        first: inlined callees are frames of their own."""
+        """(function, file, line, inlined into, module, offset, unproven, linkage name) of each frame of a pc,
+        innermost first: inlined callees are frames of their own."""
         known = self._known.get((pc, exact))
         if known is None:
             known = self._known[pc, exact] = self._look(pc, exact)
@@ -49,7 +52,7 @@ class _Naming:
         lookup = pc if exact else pc - 1
         module = self._stepper.module(lookup)
         if module is None:
-            return [(None, None, None, None, None, None, False)]
+            return [_NOWHERE]
         sources = module.symbolise(pc, not exact)
         function = module.function(lookup)
         unproven = module.differs(lookup)
@@ -58,8 +61,8 @@ class _Naming:
             outer = sources[number + 1].function if source.inlined and number + 1 < len(sources) else None
             offset = pc - function[1] if function and not source.inlined else None
             place = (source.function, source.file, source.line)
-            found.append((*place, outer, module.name, offset, unproven))
-        return found or [(None, None, None, None, None, None, False)]
+            found.append((*place, outer, module.name, offset, unproven, source.linkage_name))
+        return found or [_NOWHERE]
 
     def width(self, pc: int, exact: bool) -> int:
         """How many frames a place expands to."""
@@ -73,8 +76,8 @@ class _Naming:
     def frames(self, spot: _Spot) -> list[Frame]:
         level, (pc, exact, trust, cfa, sp) = spot.level, spot[1:]
         return [
-            Frame(level + number, pc, name, file, line, trust, outer, module, offset, unproven, cfa, sp)
-            for number, (name, file, line, outer, module, offset, unproven) in enumerate(
+            Frame(level + number, pc, name, file, line, trust, outer, module, offset, unproven, cfa, sp, raw)
+            for number, (name, file, line, outer, module, offset, unproven, raw) in enumerate(
                 self._rows(pc, exact)
             )
         ]

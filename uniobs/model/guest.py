@@ -251,7 +251,7 @@ class Frame:
 
     level: int
     pc: int
-    function: str | None
+    function: str | None  # demangled, without argument types
     file: str | None
     line: int | None
     trust: Trust
@@ -261,6 +261,7 @@ class Frame:
     unproven: bool = False  # the function's bytes in memory differ from the image's
     cfa: int | None = None
     sp: int | None = None
+    linkage_name: str | None = None  # what ``function`` was demangled from
 
 
 @frozen
