@@ -137,7 +137,9 @@ def test_damage_is_never_believed(kept: tuple[Path, Path], monkeypatch: pytest.M
     damaged = [whole[:size] for size in (0, 1, PAGE - 1, PAGE, len(whole) - PAGE, len(whole) - 1)]
     damaged += [whole + bytes(PAGE), bytes(len(whole)), b"\xff" * len(whole), whole[PAGE:] + whole[:PAGE]]
     places = [*range(0, 144, 3), 256, 300, PAGE - 1]
-    places += [page + rng.randrange(PAGE) for page in range(PAGE, len(whole), PAGE) for _ in range(3)]
+    for page in range(PAGE, len(whole), PAGE):
+        used = [at for at in range(page, page + PAGE) if whole[at]]
+        places += rng.sample(used, min(24, len(used)))
     for place in places:
         changed = bytearray(whole)
         changed[place] ^= 1 << rng.randrange(8)
