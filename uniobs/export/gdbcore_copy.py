@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from uniobs.cores import fixed
-from uniobs.errors import NotOffered
+from uniobs.errors import NotOffered, UnknownMemory
 from uniobs.export import gdbcore
+from uniobs.memory.base import Memory, Range
 from uniobs.memory.blocks import Block
 from uniobs.memory.file import FileMemory, data_extents
 
@@ -19,6 +20,7 @@ PAGE: Final = 4096
 CHUNK, PIECE = 1 << 20, 1 << 16
 ZEROS: Final = bytes(PIECE)
 EXTENTS_MAX: Final = 1 << 16
+TRIES_MAX: Final = 1 << 16  # chunks that are looked for zeros
 
 
 class Source(NamedTuple):
@@ -33,9 +35,9 @@ def converted(guest: "Guest", fd: int) -> Source:
     """Memory of another format, written as an ELF core; pages of zeros become holes."""
     memory = guest.memory
     if isinstance(memory, FileMemory):
-        ranges = [(block.start, block.size) for block in memory.blocks]
+        ranges = [Range(block.start, block.size) for block in memory.blocks]
     else:
-        ranges = [(one.start, one.size) for one in memory.ranges()]
+        ranges = _with_zeros(memory)
     if guest.origin.frames is not None:
         raise NotOffered("a paravirtual guest of Xen is fixed as xl dump-core wrote it, and not from a copy")
     at = PAGE
@@ -51,6 +53,56 @@ def converted(guest: "Guest", fd: int) -> Source:
     data, header = gdbcore.tail(at, gdbcore.note(fixed.NAME, fixed.STATE, told), plain)
     write(fd, data, at)
     return Source(header, at + len(data), blocks)
+
+
+def _with_zeros(memory: Memory) -> list[Range]:
+    """What a memory holds, and the zeros between that it knows of without holding them."""
+    found: list[Range] = []
+    tries = TRIES_MAX
+    at = 0
+
+    def add(start: int, size: int) -> None:
+        if found and found[-1].end == start:
+            found[-1] = Range(found[-1].start, found[-1].size + size)
+        else:
+            found.append(Range(start, size))
+
+    for held in (*memory.ranges(), Range(1 << 52, 0)):
+        while at < held.start and tries:
+            tries -= 1
+            size = min(CHUNK - at % CHUNK, held.start - at)
+            known = _known(memory, at, size)
+            for start in known:
+                add(start, min(PAGE, at + size - start))
+            at += size
+            if not known and not held.size:
+                break  # behind all RAM
+        if held.size:
+            add(held.start, held.size)
+            at = held.end
+    return found
+
+
+def _known(memory: Memory, start: int, size: int) -> range:
+    """Pages that can be read at the beginning of a range, or else at its end."""
+
+    def there(at: int, size: int) -> bool:
+        try:
+            memory.read(at, size)
+        except UnknownMemory:
+            return False
+        return True
+
+    end = start + size
+    if there(start, size):
+        return range(start, end, PAGE)
+    ahead = next((at for at in range(start, end, PAGE) if not there(at, min(PAGE, end - at))), end)
+    if ahead > start:
+        return range(start, ahead, PAGE)
+    if not there(max(start, end - PAGE), min(PAGE, size)):
+        return range(0)
+    behind = next(at for at in range(end - PAGE, start - PAGE, -PAGE) if not there(at, PAGE))
+    return range(behind + PAGE, end, PAGE)
 
 
 def _has_registers(guest: "Guest") -> bool:

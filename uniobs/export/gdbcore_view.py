@@ -55,8 +55,7 @@ def view(guest: "Guest") -> View:
         except UniobsError as error:
             left_out.append((f"{row.tid} {row.name or ''}".strip(), str(error)))
     if not started:
-        why = left_out[0][1] if left_out else "it has none"
-        raise NotOffered(f"no thread of {guest.name} can be shown to gdb: {why}")
+        return _vcpus(guest, tuple(left_out))
     pids = _ids([row.tid for row, _ in started])
     notices = []
     if pids != [row.tid for row, _ in started]:
@@ -77,7 +76,7 @@ def view(guest: "Guest") -> View:
     return View(tuple(states), names, tuple(partial), tuple(sorted(known)), tuple(left_out), tuple(notices))
 
 
-def _vcpus(guest: "Guest") -> View:
+def _vcpus(guest: "Guest", left_out: tuple[tuple[str, str], ...] = ()) -> View:
     """A guest whose threads nobody knows: what its vCPUs ran."""
     cpus = [registers for registers in guest.registers() if registers.get("rip") is not None]
     if not cpus:
@@ -85,7 +84,7 @@ def _vcpus(guest: "Guest") -> View:
     states = tuple(ThreadState(1 + number, registers.values) for number, registers in enumerate(cpus))
     names = {1 + number: f"vCPU {number}" for number in range(len(cpus))}
     told = "its own threads aren't known: gdb's are its vCPUs"
-    return View(states, names, (), (), (), (told,))
+    return View(states, names, (), (), left_out, (told,))
 
 
 def _panic(guest: "Guest") -> Panic | None:
