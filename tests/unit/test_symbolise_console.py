@@ -61,6 +61,27 @@ def test_unikraft(fixed: Kernel, tmp_path: Path) -> None:
     assert found[2:] == [fixed.call("crash_here"), fixed.call("worker")]
 
 
+@pytest.mark.parametrize("less", [0, 1])
+def test_unikrafts_later_crash_dumps(fixed: Kernel, tmp_path: Path, less: int) -> None:
+    """Written in the shape of lib/ukdebug's crash dumps; versions differ in what they print of a return."""
+    text = (
+        f"Registers:\n rip: 0008:{fixed.functions['deref']:016x}\n"
+        " rsp: 0010:0000000003e8ffe8 eflags: 00000246 orig_rax: 0000000000000000\n"
+        f"Call Trace:\n [0x{fixed.functions['deref']:016x}]\n"
+        f" [0x{fixed.calls['crash_here'] - less:016x}]\n [0x{fixed.calls['worker'] - less:016x}]\n"
+    )
+    ran = symbolise(tmp_path, text, "--image", fixed.path)
+    found = [note for note in notes(ran).values() if not note.startswith("deref")]
+    assert found == [POKE, POKE, fixed.call("crash_here"), fixed.call("worker")] and ran.err == ""
+
+
+def test_rusts_exception_frames(fixed: Kernel, tmp_path: Path) -> None:
+    pc = fixed.functions["deref"]
+    for pointer in (f"{pc:#x}", f"VirtAddr({pc:#x})", f"VirtAddr(\n        {pc:#x},\n    )"):
+        text = f"InterruptStackFrame {{\n    instruction_pointer: {pointer},\n    code_segment: 0x8,\n"
+        assert f"<- {POKE}" in symbolise(tmp_path, text, "--image", fixed.path).out
+
+
 def test_another_build_is_told_by_its_code(fixed: Kernel, tmp_path: Path) -> None:
     other = kernel(tmp_path, "other.elf", "-DOTHER", "-O2")
     address = fixed.functions["crash_here"]

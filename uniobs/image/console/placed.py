@@ -97,6 +97,8 @@ class Image:
         function = self.module.function(found.value)
         starts = function is not None and function[1] == found.value
         follows = follows_call(self.module, back)
+        if not follows and back != found.value and follows_call(self.module, found.value):
+            back, follows = found.value, True  # it is printed as it is
         if found.kind == "word":
             if starts:
                 return self.place(found, "word", found.value)

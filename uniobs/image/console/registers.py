@@ -1,17 +1,31 @@
-"""Register dumps, as every kernel prints them: RIP: 0000000000115ed0, rip=0x105fc0, rip 0000000000100284."""
+"""Register dumps, as every kernel prints them: RIP: 0000000000115ed0, rip=0x105fc0, rip 0000000000100284,
+rip: 0008:0000000000115ed0 (with its segment)."""
 
 import re
 
 from uniobs.image.console.found import NUMBER, Address, Fact, address
 
 _NAMES = "RAX|RBX|RCX|RDX|RSI|RDI|RBP|RSP|RIP|EIP|R[ 0]?[89]|R1[0-5]"
-_REGISTER = re.compile(rf"(?<![\w.])({_NAMES})(?:[:=]| (?=[0-9a-fx ]))\s*({NUMBER})(?![\w.])", re.IGNORECASE)
-# Rust's x86_64 crate: instruction_pointer: 0x1c28360, or VirtAddr(0x1c28360)
+_REGISTER = re.compile(
+    rf"(?<![\w.])({_NAMES})(?:[:=]| (?=[0-9a-fx ]))\s*(?:[0-9a-f]{{4}}:)?({NUMBER})(?![\w.])", re.IGNORECASE
+)
+# Rust's x86_64 crate: instruction_pointer: 0x1c28360, or VirtAddr(0x1c28360), or that on three lines
 _POINTER = re.compile(rf"\binstruction_pointer: (?:VirtAddr\()?({NUMBER})\b")
 
 
+_POINTER_NEXT = re.compile(r"\binstruction_pointer: VirtAddr\(\s*$")
+_ALONE = re.compile(rf"^\s*({NUMBER}),?\s*$")
+
+
 class Registers:
+    def __init__(self) -> None:
+        self._next = False  # the pointer comes on a line of its own
+
     def read(self, text: str) -> list[Address | Fact]:
+        alone = _ALONE.match(text) if self._next else None
+        self._next = _POINTER_NEXT.search(text) is not None
+        if alone:
+            return [address(alone, 1, "pc")]
         found: list[Address | Fact] = []
         for match in _REGISTER.finditer(text):
             name = match[1].lower()
