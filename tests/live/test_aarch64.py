@@ -184,6 +184,13 @@ def test_instructions_are_aarch64s(taken: Taken) -> None:
     assert texts[1].startswith("b ")
 
 
+def test_report(taken: Taken) -> None:
+    out = uniobs("core", "show", "--image", taken.elf, taken.core, expect=(0, 4)).out
+    assert "x19 1122334455667788" in out.replace("  ", " ")
+    assert "rip" not in out
+    assert "#1  middle  kernel.c:" in out
+
+
 def test_switched_out_threads_are_not_offered(taken: Taken) -> None:
     out = uniobs("bt", "--image", taken.elf, taken.core, expect=4).out
     assert "no stack: how an aarch64 kernel saves a switched-out thread isn't known" in out

@@ -11,6 +11,7 @@ GENERAL: Final[tuple[str, ...]] = (
     *("rip", "rsp", "rbp", "rax", "rbx", "rcx", "rdx", "rsi", "rdi"),
     *("r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"),
 )
+AARCH64: Final[tuple[str, ...]] = ("pc", "sp", *(f"x{number}" for number in range(31)))
 SETS_MAX: Final = 16
 _FLAGS: Final = {0: "CF", 2: "PF", 4: "AF", 6: "ZF", 7: "SF", 8: "TF", 9: "IF", 10: "DF", 11: "OF"}
 
@@ -44,15 +45,16 @@ def registers(context: Context) -> Section:
 
 
 def _set(context: Context, one: guest.Registers) -> RegisterSet:
-    names = [name for name in GENERAL if name in one.values]
-    names += [name for name in one.values if name not in GENERAL]
+    general = AARCH64 if "pc" in one.values else GENERAL
+    names = [name for name in general if name in one.values]
+    names += [name for name in one.values if name not in general]
     rows = tuple(Register(name, one.values[name], _what(context, name, one.values[name])) for name in names)
-    return RegisterSet(one.source, one.cpu, rows, tuple(name for name in GENERAL if name not in one.values))
+    return RegisterSet(one.source, one.cpu, rows, tuple(name for name in general if name not in one.values))
 
 
 def _what(context: Context, name: str, value: int) -> str | None:
     if name == "rflags":
         return " ".join(flag for bit, flag in _FLAGS.items() if value >> bit & 1) or None
-    if name in GENERAL or name in ("cr2", "fs_base", "gs_base"):
+    if name in GENERAL or name in AARCH64 or name in ("cr2", "fs_base", "gs_base"):
         return context.pointers.what(value)
     return None
