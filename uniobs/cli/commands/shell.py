@@ -37,7 +37,7 @@ def run(argv: list[str]) -> int:
             return plain.run(shell, _lines(options.file))
         if options.json:
             raise UsageError("--json goes with -c or -f")
-        if not sys.stdin.isatty():
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
             return plain.run(shell, sys.stdin)
         return prompt.run(shell)
 

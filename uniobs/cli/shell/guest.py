@@ -26,6 +26,8 @@ def status(shell: Shell, call: Call) -> int:
     since = f" for at least {span_text(int(found.for_at_least_s * 1e9))}" if found.for_at_least_s else ""
     when = " (as of when it was taken)" if found.snapshot else ""
     rows.append(("state", f"{found.state}: {found.reason}{since}{when}"))
+    found_verdicts = _verdicts(target)
+    rows += [("verdict", verdict.headline) for verdict in found_verdicts]
     images = []
     try:
         images = [(image_name(m), m.bias, proof_text(m)) for m in target.modules]
@@ -40,13 +42,23 @@ def status(shell: Shell, call: Call) -> int:
     if thread is not None:
         rows.append(("thread", f"{thread.tid} {thread.name or ''}".rstrip()))
     if shell.out.json:
-        shell.object("status", [{"status": found, **dict(rows)}])
+        facts = {key: [text for name, text in rows if name == key] for key, _ in rows}
+        shell.object("status", [{"status": found, "verdicts": found_verdicts, **facts}])
         return EXIT_OK
     for key, text in rows:
-        shell.out.line(f"{key:<9} {text}")
+        shell.out.line(f"{key:<9} {text}", "bad" if key == "verdict" else None)
     for text in found.unknown:
         shell.out.line(f"{'unknown':<9} {text}", "dim")
     return EXIT_OK
+
+
+def _verdicts(target: Any) -> list[Any]:
+    from uniobs.model.findings import FINDING, findings
+
+    try:
+        return [verdict for verdict in findings(target)[0] if verdict.severity < FINDING]
+    except UniobsError:
+        return []
 
 
 def _chosen(shell: Shell) -> Thread | None:
@@ -73,7 +85,12 @@ def _answers(target: Any) -> str:
 
 
 def _threads(shell: Shell, call: Call) -> Iterator[Dot]:
-    yield from (thread for thread in shell.scope.threads() if not thread.torn)
+    yield from alive(shell)
+
+
+def alive(shell: Shell) -> list[Thread]:
+    """Those that can be asked about: their rows are whole, and they haven't exited."""
+    return [thread for thread in shell.scope.threads() if not thread.torn and thread.state != "exited"]
 
 
 @command(

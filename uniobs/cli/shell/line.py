@@ -11,7 +11,7 @@ LONGEST: Final = 1 << 16  # characters of a line
 _NAME: Final = re.compile(r"::([A-Za-z][\w-]*)(/[\w]*)?(?=\s|$)")
 _BARE: Final = re.compile(r"([A-Za-z][\w-]*)(/[\w]*)?(?=\s|$)")
 # after a name, these make it an expression: "heap + 1", "threads ? 1 : 2"
-_OPERATOR: Final = re.compile(r"\s*(==|!=|<=|>=|<<|>>|[-+*%^<>&|=?](?=\s)|->|\.|\[)")
+_OPERATOR: Final = re.compile(r"\s*(==|!=|<=|>=|<<|>>|[-+*%^<>&|=?](?=\s))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def _line(text: str, names: "frozenset[str] | set[str]") -> Line:
     host = None
     at = next((n for n in _outside(text) if text[n] == "!" and text[n + 1 : n + 2] != "="), None)
     # "!x" is C's not; a host's command follows what it is fed with, after a space
-    if at is not None and at > 0 and text[at - 1].isspace() and text[at + 1 : at + 2].isspace():
+    if at is not None and text[at - 1 : at].isspace() and not text[at + 1 : at + 2].strip():
         text, host = text[:at].strip(), text[at + 1 :].strip()
         if not host:
             raise UsageError("after ! a command of this host is expected: ::threads ! grep worker")

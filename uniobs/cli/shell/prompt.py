@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uniobs import __version__
 from uniobs.cli.shell.complete import Completer
 from uniobs.cli.shell.state import Quit, Shell
+from uniobs.errors import EXIT_OK
 from uniobs.model.text import safe
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def history_file() -> Path:
 
 
 def run(shell: Shell) -> int:
-    """The exit code of the last command that failed."""
+    """Always 0: what went wrong was read."""
     from prompt_toolkit import PromptSession
     from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 
@@ -42,11 +43,11 @@ def run(shell: Shell) -> int:
         except KeyboardInterrupt:
             continue
         except EOFError:
-            return shell.code
+            return EXIT_OK
         try:
             shell.run(text)
         except Quit:
-            return shell.code
+            return EXIT_OK
 
 
 def _prompt(shell: Shell) -> str:

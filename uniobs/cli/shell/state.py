@@ -12,7 +12,15 @@ from uniobs.cli.output import Output
 from uniobs.cli.shell import host, line, table
 from uniobs.cli.shell.scope import GuestScope
 from uniobs.cli.shell.table import Call, Dot
-from uniobs.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_TARGET, Incomplete, UniobsError, UsageError
+from uniobs.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_TARGET,
+    Incomplete,
+    TargetError,
+    UniobsError,
+    UsageError,
+)
 from uniobs.image.types_expr import Operand, evaluate
 from uniobs.image.types_expr_lex import ExpressionError
 from uniobs.image.types_expr_numbers import INT, integer
@@ -129,7 +137,12 @@ class Shell:
         for number, dot in enumerate(dots):
             if number >= PIPED:
                 raise Incomplete(f"more than {PIPED} values: the rest is left out")
-            code = self._last(stages[-1], dot) or code
+            try:
+                code = self._last(stages[-1], dot) or code
+            except (UsageError, TargetError):
+                raise
+            except UniobsError as error:  # of this one; the others may be better
+                code = self.complain(error)
         return code
 
     def _last(self, stage: line.Stage, dot: Dot | None) -> int:

@@ -1,8 +1,8 @@
 """Types and symbols: what a struct holds, what is called what."""
 
+import re
 from collections.abc import Iterator
 from fnmatch import translate
-from re import compile as pattern_of
 from typing import Any
 
 from uniobs.cli import render
@@ -17,6 +17,7 @@ from uniobs.image.types_shape import declared, layout, plain
 from uniobs.model.view import Column, Table
 
 GROUP = "values"
+_PATTERN = re.compile(r"[\w:*?]*[*?][\w:*?]*")
 _LETTERS = {"s": "struct", "u": "union", "e": "enum", "t": "typedef"}
 
 
@@ -36,9 +37,12 @@ def type_(shell: Shell, call: Call) -> int:
         text = "$it"
     if not text:
         raise UsageError("type of what? ::type struct uk_thread, ::type lock_a, ::type *mutex*")
-    if "*" in text.strip("* ") or (text.startswith("*") and text.endswith("*")):
+    try:
+        made, shown = _type(shell, text)
+    except UniobsError:
+        if not _PATTERN.fullmatch(text):
+            raise
         return _list(shell, text)
-    made, shown = _type(shell, text)
     if shell.out.json:
         shell.object("type", [plain(made)])
         return EXIT_OK
@@ -69,7 +73,7 @@ def _type(shell: Shell, text: str) -> tuple[Type, str]:
 
 def _list(shell: Shell, pattern: str) -> int:
     """Names of types that fit."""
-    matches = pattern_of(translate(pattern)).match
+    matches = re.compile(translate(pattern)).match
     rows = []
     for module in shell.target.modules:
         if module.dwarf is None:
@@ -102,7 +106,7 @@ SYMBOLS = (
 
 def _symbols(shell: Shell, pattern: str) -> list[dict[str, Any]]:
     whole = pattern if any(char in pattern for char in "*?[") else f"*{pattern}*"
-    matches = pattern_of(translate(whole)).match
+    matches = re.compile(translate(whole)).match
     rows: dict[tuple[int, str], dict[str, Any]] = {}
     for module in shell.target.modules:
         for elf in filter(None, (module.elf, module.debug)):

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from uniobs.cli import render, session
+from uniobs.cli.shell.guest import alive, lock_table
 from uniobs.cli.shell.state import Shell
 from uniobs.cli.shell.table import Call, Dot, command
 from uniobs.errors import EXIT_INCOMPLETE, EXIT_OK, NotOffered, UniobsError, UsageError
@@ -120,7 +121,7 @@ def _items(shell: Shell, wanted: Wanted, limit: int) -> tuple[list[Operand], Wal
 
 def _values(shell: Shell, call: Call) -> Iterator[Dot]:
     if call.arguments.strip() == "threads":
-        yield from (thread for thread in shell.scope.threads() if not thread.torn)
+        yield from alive(shell)
         return
     items, walk = _items(shell, _parsed(shell, call), types_walk.LIMIT)
     if walk.problem:
@@ -139,8 +140,6 @@ def _values(shell: Shell, call: Call) -> Iterator[Dot]:
 def walk(shell: Shell, call: Call) -> int:
     name = call.arguments.strip()
     if name == "locks":
-        from uniobs.cli.shell.guest import lock_table
-
         render.show(shell.out, "locks", shell.target.name, lock_table(shell))
         return EXIT_OK
     if name in TABLES or name in registry.names(registry.VIEWS):
