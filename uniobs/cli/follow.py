@@ -40,6 +40,10 @@ def run(
     ``whole``: of a recording, all that passed through the ring until the target's moment.
     130 when interrupted, after them.
     """
+    if not history:
+        from uniobs.image.overwritten import guard
+
+        guard()  # it may run for days, and images be built anew meanwhile
     until = _rewind(target) if history and whole and source is None else None
     follow: Follow = source or getattr(target.walker(stream.question), stream.question)()
     if not history and not from_start:

@@ -25,7 +25,9 @@ def run(argv: list[str]) -> int:
     out = session.out_for(options)
     from uniobs.cli.shell import drgnshell, plain, prompt
     from uniobs.cli.shell.state import Shell
+    from uniobs.image.overwritten import guard
 
+    guard()  # images may be built anew while it is open
     with session.opened(options, out) as (target, words):
         session.refuse_words(words, "shell")
         if options.drgn:

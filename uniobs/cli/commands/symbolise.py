@@ -133,6 +133,10 @@ def _log(out: "Output", images: "list[Image]", path: str, options: Any) -> int:
             begin = os.lseek(file, 0, os.SEEK_CUR)
             ahead = survey(text_lines(file))
             os.lseek(file, begin, os.SEEK_SET)
+        else:
+            from uniobs.image.overwritten import guard
+
+            guard()  # it may run for days, and images be built anew meanwhile
         if not options.image:
             images = _remembered(out, ahead)
         annotator = Annotator(Images(images), ahead.facts if ahead else ())
