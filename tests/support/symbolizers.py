@@ -17,10 +17,10 @@ def _row(function: str, place: str) -> Row:
     )
 
 
-def llvm(path: Path, addresses: Sequence[int]) -> list[list[Row]]:
+def llvm(path: Path, addresses: Sequence[int], *options: str) -> list[list[Row]]:
     text = "".join(f"{address:#x}\n" for address in addresses)
-    command = ["llvm-symbolizer", f"--obj={path}", "--inlines", "--no-demangle"]
-    out = subprocess.run(command, input=text, capture_output=True, text=True, check=True, timeout=15).stdout
+    command = ["llvm-symbolizer", f"--obj={path}", "--inlines", "--no-demangle", *options]
+    out = subprocess.run(command, input=text, capture_output=True, text=True, check=True, timeout=25).stdout
     found = []
     for block in out.strip("\n").split("\n\n"):
         lines = block.split("\n")
