@@ -63,7 +63,10 @@ def linux_core(size: int) -> bytes:
     names = b"/nowhere/app\0/nowhere/libc.so.6\0"
     files = struct.pack("<QQ6Q", 2, 4096, 0x400000, 0x402000, 0, 0x600000, 0x700000, 1) + names
     auxv = struct.pack("<4Q", 9, 0x401000, 0, 0)
-    notes = note(b"CORE", 1, prstatus(77)) + note(b"CORE", 1, prstatus(78))
+    info = bytes(24) + struct.pack("<i", 77) + bytes(12) + b"app".ljust(16, b"\0") + bytes(80)
+    signal = struct.pack("<iiixxxxQ", 11, 0, 1, 0x10).ljust(128, b"\0")
+    notes = note(b"CORE", 1, prstatus(77)) + note(b"CORE", 3, info)
+    notes += note(b"CORE", 0x53494749, signal) + note(b"CORE", 1, prstatus(78))
     notes += note(b"CORE", 0x46494C45, files) + note(b"CORE", 6, auxv)
     return elf(
         [(4, 0, 0, 0, notes), (1, 6, HOSTED, 0, bytes(memory)), (1, 6, HOSTED + (1 << 30), 0, bytes(4096))]

@@ -47,7 +47,7 @@ def one_line(path: Path, why: str) -> None:
     assert str(path) in str(caught.value)
 
 
-@pytest.mark.parametrize("layout", ["microvm", "pc", "both ends"])
+@pytest.mark.parametrize("layout", list(LAYOUTS))
 @pytest.mark.parametrize("kind", WRITERS)
 def test_memory_is_where_the_guest_sees_it(kind: str, layout: str, tmp_path: Path) -> None:
     """All p_vaddr 0, holes, page 0 held: bytes are found by physical address, and only there."""

@@ -26,7 +26,7 @@ class Taken(NamedTuple):
     elf: Path
 
 
-@pytest.fixture(scope="module", params=["microvm", "q35"])
+@pytest.fixture(scope="module", params=["microvm", "pc", "q35"])
 def taken(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taken]:
     directory = tmp_path_factory.mktemp("core")
     with boot(directory, machine=request.param) as guest:
