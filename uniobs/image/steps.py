@@ -6,6 +6,7 @@ from uniobs.errors import UnknownMemory
 from uniobs.image.calls import follows_call, surely_follows_call
 from uniobs.image.climb import RBP, RIP, RSP, SAVED, Climber, Plain, plain
 from uniobs.image.dwarf.expr import evaluate
+from uniobs.image.interrupted import SIZE, Pushed, pushed
 from uniobs.image.stackread import StackReader
 from uniobs.lean import TYPE_CHECKING, Final
 
@@ -23,6 +24,7 @@ _MASK: Final = (1 << 64) - 1
 _REACH: Final = 8 << 20  # the furthest a frame pointer may be from rsp when the stack's bounds aren't known
 _TOP: Final = 512  # bytes that may lie above the outermost frame
 _SCANS: Final = 256  # in one walk
+_ENTRY: Final = 1024  # bytes that an interrupt's entry code may have pushed below what the processor pushed
 _SCANNED: Final = 1 << 15  # bytes of stack that one scan looks at
 
 
@@ -127,7 +129,7 @@ class Stepper:
                     return self._beyond(place, lost)
                 if caller is not None:
                     return caller
-        caller = self._frameless(place, module) or self._by_frame_pointer(place)
+        caller = self._frameless(place, module) or self._interrupted(place) or self._by_frame_pointer(place)
         return caller if caller is not None else self._by_scan(place)
 
     def _returned(self, place: Place) -> Place | None:
@@ -182,7 +184,13 @@ class Stepper:
         if pc == 0 and not rules.signal:
             self._zero(cfa)
             raise End
-        exact = rules.signal or self._check(pc, cfa)
+        try:
+            exact = rules.signal or self._check(pc, cfa)
+        except Overwritten:
+            before = self._pushed(cfa - 8)
+            if before is None or before.rip != pc:
+                raise
+            found[RSP], exact = before.rsp, True  # interrupted: the table doesn't say so
         return Place(pc, found, "scan" if self._scanned else "cfi", exact)
 
     def _untold_push(self, place: Place, rules: "Rules", module: "Module", pc: int, cfa: int) -> bool:
@@ -209,7 +217,7 @@ class Stepper:
             return False
         module = self.module(pc)
         if module is None and self.module(pc - 1) is None:
-            raise Overwritten(f"the return address {pc:#x} at {cfa - 8:#x} is in no known code")
+            raise Overwritten(f"smashed: the return address at {cfa - 8:#x} is no known code ({pc:#x})")
         if module is not None:
             function = module.function(pc)
             if function is not None and pc - function[1] in (0, 1):
@@ -217,7 +225,7 @@ class Stepper:
             rules = module.cfi(pc)
             if rules is not None and rules.signal:
                 return True  # the kernel pushed it, no call did
-        raise Overwritten(f"the return address {pc:#x} at {cfa - 8:#x} follows no call")
+        raise Overwritten(f"smashed: the return address at {cfa - 8:#x} follows no call ({pc:#x})")
 
     def _restore(
         self, number: int, rule: "Rule", cfa: int, old: dict[int, int], rules: "Rules"
@@ -304,8 +312,42 @@ class Stepper:
             caller = self._by_scan(Place(place.pc, {RSP: place.cfa}, "scan", place.exact))
         except End as end:
             raise lost from end
-        self.note = f"{lost.note}: overwritten? What follows was found by searching the stack"
+        self.say(f"{lost.note}; what follows was found by searching the stack")
         return caller
+
+    def say(self, note: str) -> None:
+        if self.note is None or note not in self.note:
+            self.note = f"{self.note}; {note}" if self.note else note
+
+    def _pushed(self, address: int) -> Pushed | None:
+        return pushed(address, self._memory.word, lambda pc: self.module(pc) is not None)
+
+    def _interrupted(self, place: Place) -> Place | None:
+        """Entry code of an interrupt or exception, of which no table tells: what the processor pushed lies
+        somewhere above rsp, in this very frame."""
+        sp, rbp = place.registers.get(RSP), place.registers.get(RBP)
+        if sp is None:
+            return None
+        low, high = self._limits(sp)
+        if rbp is not None and rbp >= low:
+            high = min(high, rbp)
+        for address in range((low + 15 & -16) - 8, min(high, low + _ENTRY), 16):
+            found = self._pushed(address) if address >= low else None
+            if found is not None:
+                return self._before(place, address, found)
+        return None
+
+    def _before(self, place: Place, address: int, found: Pushed) -> Place:
+        """The interrupted code. Entry code saves the other registers anywhere, but hardly changes those that
+        a call keeps."""
+        self._scanned = True
+        self.say(f"the interrupted code was found by what the processor pushed at {address:#x}")
+        registers = {n: v for n, v in place.registers.items() if n in SAVED}
+        rbp = registers.get(RBP)
+        if rbp is not None and (rbp == 0 or (place.registers[RSP] <= rbp < address + SIZE)):
+            del registers[RBP]  # the entry code's own
+        place.cfa = address + SIZE
+        return Place(found.rip, registers | {RSP: found.rsp}, "scan", True)
 
     def _surely(self, pc: int) -> bool:
         if pc not in self._sure:
@@ -326,6 +368,9 @@ class Stepper:
                 pc = self._memory.word(address)
             except UnknownMemory as error:
                 raise End(f"the stack isn't held at {address:#x}") from error
+            before = self._pushed(address)
+            if before is not None and (before.same_stack or not self._credible(pc)):
+                return self._before(place, address, before)
             exact = self._credible(pc)
             if exact is None:
                 continue

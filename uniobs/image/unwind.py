@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _STEPS: Final = 100_000  # frames that are walked at most, shown or not
 _SECONDS: Final = 2.0  # for a stack of garbage that leads on and on
+_BELOW: Final = 1 << 20  # how far below its stack a stack pointer is taken for that of an overflow
+_GUARD: Final = 4096
 _LAST: Final = 4  # the outermost frames that are shown of a stack longer than the limit
 
 
@@ -111,6 +113,9 @@ def unwind(
     place = _first(stepper, registers)
     if place is None:
         return (), "its registers aren't known (no rip)"
+    overflow = _overflow(registers, place, stack)
+    if overflow is not None:
+        stepper.say(overflow)
     walk = _Walk(stepper, limit)
     note = walk.to_the_end(place)
     frames = walk.shown()
@@ -122,6 +127,29 @@ def unwind(
         between = f"{hidden} of {walk.level} frames not shown, between #{first - 1} and #{last}"
         note = f"{between}; {note}" if note else between
     return tuple(frames), note
+
+
+def _overflow(
+    registers: Registers | Mapping[str, int], place: Place, stack: tuple[int, int] | None
+) -> str | None:
+    """What is to be said of a stack pointer that isn't in the stack, or of a fault right below it."""
+    sp = place.registers.get(RSP)
+    if stack is None or sp is None:
+        return None
+    low, high = stack
+    if low - _BELOW <= sp < low:
+        return f"stack overflow: rsp is {low - sp} bytes below its stack"
+    if not low <= sp <= high:
+        return f"rsp ({sp:#x}) isn't in its stack"
+    fault = registers.get("cr2") if isinstance(registers, Registers) else None
+    if fault is not None and low - _GUARD <= fault < low and sp - low < _GUARD and _is_fault(registers):
+        return f"stack overflow: it faulted {low - fault} bytes below its stack"
+    return None
+
+
+def _is_fault(registers: Registers | Mapping[str, int]) -> bool:
+    """Whether they were kept at a fault: any others may carry the cr2 of an older one."""
+    return isinstance(registers, Registers) and registers.source not in ("QMP", "core note")
 
 
 class _Walk:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from uniobs.target.guest import Guest
 
 TRIES = 4
+BELOW = 4 << 12  # bytes below a stack that a running thread overflowed by at most
 SAVED = ("r15", "r14", "r13", "r12", "rbx", "rbp", "rip")
 NOT_SAVED = 0xFF
 
@@ -162,6 +163,7 @@ def _on_cpu(guest: "Guest", thread: Thread) -> Start:
     sp = mine[0].get("rsp")
     low, high = thread.stack_lo, thread.stack_hi
     own = not (low and high and low < high and (sp is None or not low <= sp <= high))
+    own = own or (sp is not None and low is not None and _overflowed(guest, low, sp))
     if not own and guest.region is None:
         return Start(mine[0], "on another stack than its own: in an interrupt or a trap", own=False)
     if not own:
@@ -170,6 +172,17 @@ def _on_cpu(guest: "Guest", thread: Thread) -> Start:
         raise NotOffered(f"on the CPU, but not on its own stack (rsp={sp or 0:#x})")
     running = guest.live and not mine[0].get("halted")
     return Start(mine[0], "sampled while it ran" if running else None)
+
+
+def _overflowed(guest: "Guest", low: int, sp: int) -> bool:
+    """Whether a stack pointer lies right below a stack, and in nothing else that is known: no other thread's
+    stack, no variable of the image (where interrupts have theirs)."""
+    if not 0 < low - sp <= BELOW:
+        return False
+    rows = guest.walker("threads").threads()
+    if any(row.stack_lo and row.stack_hi and row.stack_lo <= sp < row.stack_hi for row in rows):
+        return False
+    return all(module.variable_at(sp) is None for module in guest.modules)
 
 
 def _switched_out(guest: "Guest", region: "Region", thread: Thread) -> Start:
