@@ -135,7 +135,7 @@ def test_a_table_that_does_not_say_signal(module: Module) -> None:
 
 @pytest.mark.parametrize(
     ("word", "value"),
-    [(0, 0x1234), (1, 0), (1, 12), (1, 1 << 20), (2, 0), (2, 1 << 30), (2, 0x22A), (3, 1 << 60), (4, 1 << 17)],
+    [(0, 0x1234), (1, 0), (1, 12), (1, 1 << 16), (2, 0), (2, 1 << 30), (2, 0x2A), (3, 1 << 60), (4, 1 << 17)],
 )
 def test_what_is_no_such_frame(module: Module, word: int, value: int) -> None:
     interrupted = Interrupted(module)
