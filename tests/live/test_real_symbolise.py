@@ -83,6 +83,16 @@ def test_solo5() -> None:
 
 
 @real
+def test_dmesg_names_the_log_of_a_core() -> None:
+    images = ("--image", IMAGES / "nanos/kernel.elf", "--image", IMAGES / "nanos/obsprog")
+    ran = uniobs("dmesg", "-t", "--symbolise", LOGS / "nanos-crash.core", *images)
+    assert "   rip: 0000000000401a00  <- deref obsprog.c:31\n" in ran.out
+    rows = uniobs("dmesg", "--json", "--symbolise", LOGS / "nanos-crash.core", *images).lines
+    (row,) = [row for row in rows if row["text"].startswith("   rip: ")]
+    assert [frame["function"] for frame in row["names"][0]["frames"]] == ["deref"]
+
+
+@real
 def test_remembered_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     log = LOGS / "unikraft-base-crash.serial.log"

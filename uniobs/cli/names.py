@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _BLOCK: Final = 1 << 16
 _PATIENCE: Final = 0.05  # seconds that the start of a line waits for its end
-_MARK: Final = "  <- "
+MARK: Final = "  <- "
 
 
 def text_lines(file: int) -> Iterator[str]:
@@ -129,7 +129,7 @@ class Stream:
         shown = [(named, lines_of(named, self._inlines)) for named in found.named]
         first = ""
         if len(shown) == 1:
-            first = _MARK + shown[0][1][0]
+            first = MARK + shown[0][1][0]
         self._raw(body[written:], always=True)
         self._note(first, tail)
         for named, texts in shown:
@@ -142,7 +142,7 @@ class Stream:
 
     def _more(self, texts: list[str], tail: bytes) -> None:
         for text in texts:
-            self._note("    " + _MARK.lstrip() + text, tail)
+            self._note("    " + MARK.lstrip() + text, tail)
 
     def _note(self, text: str, tail: bytes) -> None:
         styled = self._out.style(safe(text), "good") if text else ""

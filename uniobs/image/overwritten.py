@@ -23,14 +23,14 @@ def guard() -> None:
         return
     import ctypes
 
-    @ctypes.CFUNCTYPE(None, ctypes.c_int)
     def died(_: int) -> None:
         # The fault is synchronous: nothing of Python's is half done but the read that ends here.
         os.write(2, MESSAGE)
         os._exit(EXIT_TARGET)
 
+    handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(died)
     library = ctypes.CDLL(None)
-    library.signal.argtypes = [ctypes.c_int, type(died)]
+    library.signal.argtypes = [ctypes.c_int, type(handler)]
     library.signal.restype = ctypes.c_void_p
-    library.signal(int(signal.SIGBUS), died)
-    _kept.append(died)
+    library.signal(int(signal.SIGBUS), handler)
+    _kept.append(handler)

@@ -23,6 +23,7 @@ def run(argv: list[str]) -> int:
     add("-J", dest="json", action="store_true", help="as --json")
     add("-p", dest="tids", action="append", type=args.number_list, metavar="TID", help="only these threads")
     add("-n", "--count", type=args.positive(int), metavar="N", help="end after N lines")
+    add("--symbolise", action="store_true", help="names and lines on the addresses in it")
     add("-H", "--human", action="store_true", help="accepted")
     add("-P", "--nopager", action="store_true", help="accepted")
     options = args.parse(parser, argv)
@@ -39,6 +40,10 @@ def run(argv: list[str]) -> int:
         )
         if options.ctime and stream.wall_ns is None:
             out.notice("this guest has no wall clock: times are since its boot")
+        if options.symbolise:
+            from uniobs.cli.namedlog import NamedLog
+
+            stream = NamedLog(stream, target.modules)
         forever = options.follow or options.follow_new
         history = not forever or follow.wants_history(target, False)
         return follow.run(
