@@ -45,8 +45,8 @@ class Pointers:
         return (
             self.code(value)
             or self._stack(value)
-            or self._variable(value)
             or self._region(value)
+            or self._variable(value)
             or self._string(value)
             or self._mapping(value)
         )
@@ -81,7 +81,7 @@ class Pointers:
         for low, _, name in self._stacks:
             if low - GUARD <= address < low and page_of(self._target, address, None).mapped is False:
                 return f"the guard page below the stack of {name}"
-        return self.code(address) or self._stack(address) or self._variable(address) or self._region(address)
+        return self.code(address) or self._stack(address) or self._region(address) or self._variable(address)
 
     def _stack(self, value: int) -> str | None:
         for low, high, name in self._stacks:

@@ -1,5 +1,6 @@
 """Registers, and what each points at."""
 
+from contextlib import suppress
 from typing import Final
 
 from uniobs.cli.report.context import Context
@@ -13,6 +14,7 @@ GENERAL: Final[tuple[str, ...]] = (
 )
 AARCH64: Final[tuple[str, ...]] = ("pc", "sp", *(f"x{number}" for number in range(31)))
 SETS_MAX: Final = 16
+THREADS_MAX: Final = 4
 _FLAGS: Final = {0: "CF", 2: "PF", 4: "AF", 6: "ZF", 7: "SF", 8: "TF", 9: "IF", 10: "DF", 11: "OF"}
 
 
@@ -23,25 +25,38 @@ def registers(context: Context) -> Section:
     try:
         cpus = context.target.registers()
         found += [one for one in cpus if all(one.values != other.values for other in found)]
+        if panic is not None and panic.registers is not None and len(found) > 1:
+            notes.append("the vCPUs had gone on from the fault to where the guest stopped")
     except UniobsError as error:
-        if not found:
+        threads = _of_threads(context)
+        if not found and not threads:
             raise
         notes.append(f"of the vCPUs: {error}")
+    else:
+        threads = _of_threads(context)
+    found += [one for one in threads if all(one.values != other.values for other in found)]
     if len(found) > SETS_MAX:
-        notes.append(f"{len(found) - SETS_MAX} more vCPUs aren't shown")
-    if panic is not None and panic.registers is not None and len(found) > 1:
-        notes.append("the vCPUs had gone on from the fault to where the guest stopped")
+        notes.append(f"{len(found) - SETS_MAX} more sets aren't shown")
     sets = tuple(_set(context, one) for one in found[:SETS_MAX])
     if not sets:
         return Section("registers", "Registers", "empty", reason="none are held")
-    return Section(
-        "registers",
-        "Registers",
-        "ok",
-        Registers(sets),
-        ", ".join(dict.fromkeys(s.source for s in sets)),
-        notes=tuple(notes),
-    )
+    sources = ", ".join(dict.fromkeys(one.source.partition(", of ")[0] for one in sets))
+    return Section("registers", "Registers", "ok", Registers(sets), sources, notes=tuple(notes))
+
+
+def _of_threads(context: Context) -> list[guest.Registers]:
+    """What the first verdict's threads go on with."""
+    from uniobs.target.stacks import start_of
+
+    found = []
+    panic = context.known_panic
+    for thread in context.known_threads:
+        if thread.tid not in context.told or (panic is not None and panic.tid == thread.tid):
+            continue
+        with suppress(UniobsError):
+            one = start_of(context.target, thread).registers
+            found.append(guest.Registers(one.values, f"{one.source}, of {context.who(thread.tid)}"))
+    return found[:THREADS_MAX]
 
 
 def _set(context: Context, one: guest.Registers) -> RegisterSet:
