@@ -16,6 +16,8 @@ def endless(module: Any, pc: int) -> str | None:
     import capstone
     from capstone import x86
 
+    from uniobs.image.demangle import display
+
     name, start, size = function
     decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
     decoder.detail = True
@@ -41,4 +43,4 @@ def endless(module: Any, pc: int) -> str | None:
             if row.mnemonic == "jmp":
                 continue
         left.append(address + row.size)
-    return str(name)
+    return display(name)

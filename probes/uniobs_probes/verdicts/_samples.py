@@ -46,7 +46,9 @@ def stays(target: Any) -> Stay | None:
     elapsed = time.monotonic() - begun
     for cpu, places in held.items():
         if len(places) == 1 and (name := next(iter(places))[0]):
-            return Stay(cpu, name, ROUNDS, elapsed)
+            from uniobs.image.demangle import display
+
+            return Stay(cpu, display(name), ROUNDS, elapsed)
     return None
 
 

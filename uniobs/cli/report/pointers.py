@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from uniobs.cli.report.page import page_of
 from uniobs.errors import UniobsError
+from uniobs.image.demangle import display
 from uniobs.model.guest import Lock, Thread
 from uniobs.model.text import size_text
 
@@ -71,7 +72,7 @@ class Pointers:
         for module in self._modules:
             found = module.function(value) if module.holds(value) else None
             if found is not None:
-                return str(found[0]) + (f"+{value - found[1]:#x}" if value != found[1] else "")
+                return display(found[0]) + (f"+{value - found[1]:#x}" if value != found[1] else "")
         return None
 
     def whose(self, address: int) -> str | None:
@@ -96,7 +97,7 @@ class Pointers:
             found = module.variable_at(value)
             if found is not None:
                 offset = f"+{value - found[1]:#x}" if value != found[1] else ""
-                return f"variable {found[0]}{offset}"
+                return f"variable {display(found[0])}{offset}"
         lock = self._locks.get(value)
         return f"{lock.kind or 'lock'} {lock.name}" if lock is not None else None
 

@@ -5,6 +5,7 @@ from uniobs.cli.shell.owners import in_stack, thread_at
 from uniobs.cli.shell.state import Shell
 from uniobs.cli.shell.table import Call, command
 from uniobs.errors import EXIT_INCOMPLETE, EXIT_OK, UniobsError, UsageError
+from uniobs.image.demangle import display
 from uniobs.image.types_expr import Operand
 from uniobs.image.types_expr_numbers import VOID, integer, pointer_to
 from uniobs.image.types_model import RECORDS, Kind, Type
@@ -48,7 +49,7 @@ def _code(shell: Shell, address: int) -> list[str]:
         found = module.function(address)
         if found is not None:
             place = where(shell.target, address)
-            text = f"is {found[0]}+{address - found[1]:#x}, code of {module.name}"
+            text = f"is {display(found[0])}+{address - found[1]:#x}, code of {module.name}"
             if place is not None and place.file and place.line:
                 text += f", {place.file.rsplit('/', 1)[-1]}:{place.line}"
             if place is not None and place.inlined:
@@ -64,13 +65,14 @@ def _variable(shell: Shell, address: int) -> list[str]:
             continue
         name, start, size = found
         offset = address - start
-        text = f"is {name}{f'+{offset:#x}' if offset else ''}, {size} bytes of data of {module.name}"
+        shown = display(name)
+        text = f"is {shown}{f'+{offset:#x}' if offset else ''}, {size} bytes of data of {module.name}"
         try:
             value = shell.scope.variable(name)
         except UniobsError:
             return [text]
         path, kind = member_path(value.type, offset) if value.address == start else ("", None)
-        return [f"{text}: {kind} {name}{path}" if kind is not None else text]
+        return [f"{text}: {kind} {shown}{path}" if kind is not None else text]
     return []
 
 
