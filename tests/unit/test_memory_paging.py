@@ -1,5 +1,6 @@
 """Page tables built by hand: every page size, 4 and 5 levels, and tables that lie."""
 
+import random
 import struct
 
 import pytest
@@ -120,3 +121,38 @@ def test_what_was_translated_is_forgotten(memory: SparseMemory) -> None:
 def test_identity(memory: SparseMemory) -> None:
     assert Identity(memory).translate(0x9001) == 0x9001
     assert Identity(memory).read(0x9FFF, 2) == b"\x09\x0a"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whole_tables_are_one_mapping(seed: int) -> None:
+    """Accessed and dirty bits differ from page to page; what else differs makes another mapping."""
+    rng = random.Random(seed)
+    memory = SparseMemory()
+    for table in (PML4, PDPT, PD):
+        memory.store(table, bytes(4096))
+    put(memory, PML4, 0, PDPT | P | W)
+    put(memory, PDPT, 0, PD | P | W)
+    put(memory, PDPT, 1, 0x6000 | P | W)
+    put(memory, PD, 0, PT | P | W)
+    for index in range(512):
+        put(memory, PT, index, 0x80_0000 + index * 4096 | P | W | rng.choice((0, 0x20, 0x60)))
+        put(memory, 0x6000, index, (index << 21) + (1 << 30) | P | W | PS | rng.choice((0, 0x20, 0x60)))
+    odd = rng.randrange(512)
+    there = 0x80_0000 + odd * 4096
+    changed = (0, there | P, there + 0x1000 | P | W, there | P | W | NX)
+    whole = [(0, 0x80_0000, 512 * 4096), (1 << 30, 1 << 30, 1 << 30)]
+    assert [page[:3] for page in PageTables(memory, PML4).mappings()] == whole
+    for entry in changed:
+        put(memory, PT, odd, entry)
+        tables = PageTables(memory, PML4)
+        found = list(tables.mappings())
+        assert len(found) > 2 - (not entry and odd in (0, 511))
+        mapped = {page.virtual + at for page in found for at in range(0, min(page.size, 2 << 20), 4096)}
+        for at in range(0, 2 << 20, 4096):
+            if at not in mapped:
+                assert not entry and at == odd * 4096
+            else:
+                page = next(page for page in found if page.virtual <= at < page.virtual + page.size)
+                alone = tables.page(at)
+                assert page.physical + at - page.virtual == alone.physical
+                assert page[3:] == alone[3:]

@@ -1,5 +1,6 @@
 """x86-64 virtual memory: page tables in guest memory (Intel SDM vol. 3A, 4.5), and the identity."""
 
+import functools
 import struct
 from collections.abc import Callable, Iterator
 
@@ -141,11 +142,13 @@ class PageTables:
         if budget[0] < 0:
             raise Incomplete("the page tables have more tables than are walked")
         try:
-            base_at = table if self.frames is None else self.frames(table)
-            entries = struct.unpack("<512Q", self.memory.read(base_at, 4096))
+            data = self.memory.read(table if self.frames is None else self.frames(table), 4096)
         except UnknownMemory:
             return
         size = 1 << (12 + 9 * (level - 1))
+        whole = _one_run(data, level) if self.frames is None else 0
+        entries = (whole,) if whole else struct.unpack("<512Q", data)
+        run: tuple[int, int, int, int] | None = None  # virtual, physical, size, rights
         for index, entry in enumerate(entries):
             if not entry & PRESENT:
                 continue
@@ -154,12 +157,28 @@ class PageTables:
                 virtual |= -1 << (12 + 9 * self.levels) & (1 << 64) - 1
             here, never = flags & entry, no_execute | (entry & NO_EXECUTE)
             if level == 1 or (entry & LARGE and level <= 3):
-                writable, user = bool(here & WRITABLE), bool(here & USER)
-                page = Page(virtual, entry & FRAME & -size, size, writable, user, not never)
-                yield from (page,) if self.frames is None else self._own(page)
+                physical, rights = entry & FRAME & -size, here & (WRITABLE | USER) | never
+                length = 512 * size if whole else size
+                if run is not None:
+                    start, to, done, same = run
+                    if virtual == start + done and physical == to + done and rights == same:
+                        run = start, to, done + size, same
+                        continue
+                    yield from self._pages(run)
+                run = virtual, physical, length, rights
             elif level > 1:
+                if run is not None:
+                    yield from self._pages(run)
+                    run = None
                 yield from self._walk(entry & FRAME, level - 1, virtual, here, never, budget)
+        if run is not None:
+            yield from self._pages(run)
 
+    def _pages(self, run: tuple[int, int, int, int]) -> Iterator[Page]:
+        virtual, physical, size, rights = run
+        writable, user = bool(rights & WRITABLE), bool(rights & USER)
+        page = Page(virtual, physical, size, writable, user, not rights & NO_EXECUTE)
+        return iter((page,)) if self.frames is None else self._own(page)
 
     def _own(self, page: Page) -> Iterator[Page]:
         """A page whose place is told in other frames than the memory's, 4 KiB by 4 KiB."""
@@ -171,6 +190,27 @@ class PageTables:
             except UnknownMemory:
                 continue
             yield page._replace(virtual=page.virtual + at, physical=physical, size=PAGE)
+
+
+def _one_run(data: bytes, level: int) -> int:
+    """The first entry of a table whose 512 entries map one stretch of memory with the same rights; else 0."""
+    if level > 2:
+        return 0
+    lane, ones, ramp = _lanes(level)
+    entries = int.from_bytes(data, "little") & lane * ones
+    first = entries & lane
+    leaf = first & PRESENT and (level == 1 or first & LARGE)
+    return first if leaf and entries == first * ones + ramp else 0
+
+
+@functools.cache
+def _lanes(level: int) -> tuple[int, int, int]:
+    """What counts of an entry; a one in each of 512; the addresses that follow each other, from 0."""
+    size = 1 << (12 + 9 * (level - 1))
+    lane = PRESENT | WRITABLE | USER | NO_EXECUTE | FRAME & -size | (LARGE if level > 1 else 0)
+    ones = int.from_bytes(struct.pack("<Q", 1) * 512, "little")
+    ramp = int.from_bytes(struct.pack("<512Q", *range(0, 512 * size, size)), "little")
+    return lane, ones, ramp
 
 
 class Identity:
