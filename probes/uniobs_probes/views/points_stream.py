@@ -20,15 +20,19 @@ def arguments(args: Sequence[Arg]) -> str:
 
 
 class PointStream:
-    """See model.view.Stream. ``tids`` leaves nothing of records that don't carry a thread."""
+    """See model.view.Stream. ``tids`` leaves nothing of records that don't carry a thread; without ``times``
+    the caller shows them."""
 
     question = "trace"
     unit = "event"
 
-    def __init__(self, *, only: Sequence[str] = (), tids: Sequence[int] = (), **_: Any) -> None:
+    def __init__(
+        self, *, only: Sequence[str] = (), tids: Sequence[int] = (), times: bool = True, **_: Any
+    ) -> None:
         filters = [parse_filter(text) for text in only]
         self._only = filters[-1] if filters else CallFilter()
         self._tids = frozenset(tids)
+        self._times = times
         self._shown = 0
 
     def _wanted(self, event: Event) -> bool:
@@ -39,7 +43,8 @@ class PointStream:
         for event in items:
             if self._wanted(event):
                 stamp = f"{event.time_ns / 1e9:.6f}" if event.time_ns is not None else "?"
-                lines.append(f"{stamp:>12} {event.name or '?'}({arguments(event.args)})")
+                text = f"{event.name or '?'}({arguments(event.args)})"
+                lines.append(f"{stamp:>12} {text}" if self._times else text)
         self._shown += len(lines)
         return lines
 

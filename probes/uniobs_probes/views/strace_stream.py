@@ -142,11 +142,11 @@ def _value(value: int | bytes) -> int | str:
     return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
-def stream(target: Any, **options: Any) -> Stream:
-    """Calls; trace points of a guest without a region whose kernel records those."""
+def stream(target: Any, *, times: bool = True, **options: Any) -> Stream:
+    """Calls; trace points of a guest without a region whose kernel records those (``times``: with theirs)."""
     if target.region is None:
         target.walker("trace")
         from uniobs_probes.views.points_stream import PointStream
 
-        return PointStream(**options)
+        return PointStream(times=times, **options)
     return StraceStream(target, **options)

@@ -18,7 +18,7 @@ TIMELINE: Final = 40
 
 
 def calls(context: Context) -> Section:
-    options = {"durations": True, "only": (PERIODIC,)}
+    options = {"durations": True, "times": False, "only": (PERIODIC,)}
     return _section(
         context, "calls", "Last calls", "trace", "strace", options, "calls that only sleep are left out"
     )

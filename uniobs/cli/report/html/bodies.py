@@ -206,7 +206,15 @@ def timeline(body: model.Lines) -> Html:
                 "tr",
                 el("td", f"{(entry.time_ns or 0) / 1e9:.6f}", class_="r when"),
                 el(
-                    "td", f"-{back:.1f} ms" if back < 10_000 else f"-{back / 1e3:.0f} s", class_="r when back"
+                    "td",
+                    (
+                        "0 ms"
+                        if back < 0.05
+                        else f"-{back:.1f} ms"
+                        if back < 10_000
+                        else f"-{back / 1e3:.0f} s"
+                    ),
+                    class_="r when back",
                 ),
                 el("td", el("span", entry.lane, class_=f"lane {entry.lane}")),
                 el("td", el("code", entry.text)),

@@ -149,5 +149,5 @@ def hint(section: model.Section) -> str:
     if isinstance(body, model.Facts):
         return body.facts[0].text if body.facts else ""
     if isinstance(body, model.Registers):
-        return ", ".join(one.source for one in body.sets)
+        return section.source or ""
     return ""
