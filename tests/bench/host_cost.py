@@ -1,4 +1,4 @@
-"""What looking costs the host: finding the region in 1 GiB, `uniobs ps`, the first stack of a core."""
+"""What looking costs the host: finding the region in 1 GiB, `uniobs ps`."""
 
 import os
 import sys
@@ -33,7 +33,6 @@ def figures() -> Iterator[Figure]:
             guest.qmp("stop")
             guest.qmp("dump-guest-memory", paging=False, protocol=f"file:{core}")
         yield find_in_file(core)
-        yield from first_stack(core)
 
 
 def seek(spec: str) -> Callable[[], float]:
@@ -77,15 +76,6 @@ def ps(guest: boot.Guest) -> Iterator[Figure]:
     for what, pick in (("wall", wall), ("CPU", cpu)):
         yield paired(f"uniobs ps, {what}", "ms", pick(ours), "python3 -c pass", pick(BARE))
     yield paired("uniobs ps, wall", "ms", wall(ours), "ps -efL (procps)", wall(("ps", "-efL")))
-
-
-def first_stack(core: Path) -> Iterator[Figure]:
-    """From the start of the command to its end. gdb shows the one vCPU: it knows no guest threads."""
-    gdb = ("gdb", "-nx", "-q", "-batch", "-ex", "bt", str(boot.ELF), str(core))
-    ours = (UNIOBS, "bt", "--image", str(boot.ELF), str(core))
-    for what, pick in (("wall", wall), ("CPU", cpu)):
-        what = f"every stack of a 1 GiB core, {what}"
-        yield paired(what, "ms", pick(ours, (0, 4)), "gdb -batch bt, 1 vCPU", pick(gdb))
 
 
 def wall(command: tuple[str, ...], right: tuple[int, ...] = (0,)) -> Callable[[], float]:
