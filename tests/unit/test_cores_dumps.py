@@ -10,6 +10,7 @@ from support.corewriters.every import WRITERS
 from uniobs.cores import Core, open_core
 from uniobs.errors import BadFormat, UnknownMemory
 from uniobs.memory.base import Range
+from uniobs.target import open_target
 
 MIB = 1 << 20
 MARK = b"here is a page".ljust(PAGE, b".")
@@ -65,6 +66,13 @@ def test_memory_above_4_gib(kind: str, tmp_path: Path) -> None:
         for address in (low, (4 << 30) - 1, (4 << 30) + 16 * MIB):
             with pytest.raises(UnknownMemory):
                 memory.read(address, 1)
+
+
+def test_a_snapshot_is_named_by_its_directory(tmp_path: Path) -> None:
+    WRITERS["cloud-hypervisor"](tmp_path / "pay", guest((0, MIB)))
+    for named in ("", "state.json", "config.json", "memory-ranges"):
+        with closing(open_target(str(tmp_path / "pay" / named))) as target:
+            assert target.name == "pay"
 
 
 @pytest.mark.parametrize(("version", "low"), [("5.0.0", 0xD0000000), ("6.0.0", 0xD0000000), ("8.0.0", LOW)])

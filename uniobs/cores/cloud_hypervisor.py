@@ -54,7 +54,7 @@ def read_directory(directory: str, path: str) -> Core:
     registers = _registers(state)
     if not registers:
         notices.append(f"{path}: its vCPUs' registers can't be read")
-    return Core(KIND, path, memory, registers, notices=tuple(notices))
+    return Core(KIND, directory, memory, registers, notices=tuple(notices))
 
 
 def _load(path: str) -> Any:

@@ -11,10 +11,9 @@ SEGMENT = struct.Struct("<QIH10x")  # base, limit, selector, ...
 TABLE = struct.Struct("<QH6x")  # base, limit
 SEGMENTS = "cs ds es fs gs ss tr ldt".split()
 TABLES = ("gdt", "idt")
-CONTROL = struct.Struct("<QQQQQ")  # cr0 cr2 cr3 cr4 cr8
-CONTROL_NAMES = ("cr0", "cr2", "cr3", "cr4")
+CONTROL = struct.Struct("<QQQQ8xQ")  # cr8 is left out
+CONTROL_NAMES = ("cr0", "cr2", "cr3", "cr4", "efer")
 SREGS_SIZE = 312
-CONTROL_AT = SEGMENT.size * len(SEGMENTS) + TABLE.size * len(TABLES)
 
 
 def registers(regs: bytes, sregs: bytes) -> dict[str, int]:
@@ -27,7 +26,7 @@ def registers(regs: bytes, sregs: bytes) -> dict[str, int]:
     for name in TABLES:
         values[f"{name}_base"], _ = TABLE.unpack_from(sregs, at)
         at += TABLE.size
-    values.update(zip(CONTROL_NAMES, CONTROL.unpack_from(sregs, at), strict=False))
+    values.update(zip(CONTROL_NAMES, CONTROL.unpack_from(sregs, at), strict=True))
     return values
 
 

@@ -53,7 +53,7 @@ def _ram_behind_elf(path: str, error: NoCore) -> Core:
 
 
 def _core(core: Core, name: str | None, images: Sequence[str]) -> Origin:
-    base = os.path.basename(os.path.normpath(core.path))
+    base = os.path.basename(os.path.abspath(core.path))
     hosted = core.kind in HOSTED
     program = main_program(core) if hosted else None
 

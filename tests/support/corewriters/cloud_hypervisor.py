@@ -18,8 +18,8 @@ def _object(regs: bytes, sregs: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     for number, name in enumerate(("gdt", "idt")):
         base, limit = struct.unpack_from("<QH", sregs, 192 + 16 * number)
         special[name] = {"base": base, "limit": limit}
-    control = struct.unpack_from("<5Q", sregs, 224)
-    special.update(zip(("cr0", "cr2", "cr3", "cr4", "cr8"), control, strict=True))
+    control = struct.unpack_from("<6Q", sregs, 224)
+    special.update(zip(("cr0", "cr2", "cr3", "cr4", "cr8", "efer"), control, strict=True))
     return general, special
 
 
