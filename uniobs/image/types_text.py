@@ -12,7 +12,7 @@ from uniobs.image import types_leaf, types_std
 from uniobs.image.types_model import RECORDS, Kind
 from uniobs.image.types_value import Value
 
-REPEATS: Final = 10  # equal elements in a row that are written once
+REPEATS: Final = 11  # equal elements in a row from which on they are written once
 _RUN: Final = 1 << 16  # elements that are compared
 Symbol = Callable[[int], str | None]  # "lock_a+8" for an address
 

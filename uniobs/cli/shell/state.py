@@ -18,6 +18,7 @@ from uniobs.errors import (
     EXIT_TARGET,
     Incomplete,
     TargetError,
+    TargetGone,
     UniobsError,
     UsageError,
 )
@@ -121,7 +122,10 @@ class Shell:
         return error.exit_code
 
     def _run(self, one: line.Line) -> int:
-        self.target.refresh()
+        try:
+            self.target.refresh()
+        except TargetGone as error:  # what needs no memory still answers
+            self.out.notice(f"{error}: its variables can't be read any more")
         if one.host is not None:
             with host.piped(one.host, self.out):
                 return self._stages(one.stages)
