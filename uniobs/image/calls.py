@@ -55,11 +55,10 @@ def surely_follows_call(module: "Module", address: int) -> bool:
     function = module.function(address - 1)
     if function is None or address - function[1] > _LARGEST:
         return True
-    import capstone
+    from uniobs.image.decoder import decode
 
-    decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
     code = module.text(function[1], address - function[1])
     last, end = "", function[1]
-    for start, size, mnemonic, _ in decoder.disasm_lite(code, function[1]):
+    for start, size, mnemonic, _ in decode(code, function[1]):
         last, end = mnemonic, start + size
     return end != address or last in ("call", "lcall")

@@ -34,7 +34,8 @@ class Instruction:
     registers: tuple[str, ...] = ()  # its register operands
 
 
-def _bytes(module: "Module | None", space: "AddressSpace | None", pc: int, size: int) -> tuple[bytes, bool]:
+def held(module: "Module | None", space: "AddressSpace | None", pc: int, size: int) -> tuple[bytes, bool]:
+    """(bytes of code at ``pc``, whether they're memory's); fewer where less is known."""
     found = b""
     piece = 16  # memory may end within an instruction's reach
     while space is not None and len(found) < size:
@@ -58,7 +59,7 @@ def disassemble(
     import capstone
     from capstone import x86
 
-    code, from_memory = _bytes(module, space, pc, 15 * max(0, min(count, 4096)))
+    code, from_memory = held(module, space, pc, 15 * max(0, min(count, 4096)))
     decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
     decoder.detail = True
     found: list[Instruction] = []
@@ -83,7 +84,7 @@ def _aarch64(module: "Module", space: "AddressSpace | None", pc: int, count: int
     """Their text alone."""
     import capstone
 
-    code, from_memory = _bytes(module, space, pc, 4 * max(0, min(count, 4096)))
+    code, from_memory = held(module, space, pc, 4 * max(0, min(count, 4096)))
     decoder = capstone.Cs(capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM)
     return [
         Instruction(row.address, row.size, f"{row.mnemonic} {row.op_str}".strip(), (), from_memory)

@@ -7,13 +7,14 @@ from uniobs.model.guest import Registers
 
 def instruction_text(target: Any, registers: Registers) -> str | None:
     """mov dword ptr [rdi], 0x2a      rdi = 0x0; None when its bytes aren't held or are no instruction."""
-    from uniobs.image.disasm import disassemble
+    from uniobs.image.decoder import decode
+    from uniobs.image.disasm import held
 
     pc = registers.get("rip")
     if pc is None:
         return None
     try:
-        found = disassemble(None, target.space, pc)
+        found = decode(held(None, target.space, pc, 15)[0], pc, 1)
     except UniobsError:
         return None
     if not found:
