@@ -252,7 +252,8 @@ static void gather(const struct function *function)
 	}
 	while (open.count)
 		family.item[open.item[--open.count]]->after = (uint32_t)family.count;
-	qsort(events.item, events.count, sizeof(*events.item), by_address);
+	if (events.count)
+		qsort(events.item, events.count, sizeof(*events.item), by_address);
 	work(events.count);
 }
 
