@@ -9,6 +9,11 @@ from support.shop import crashed, shop, write
 from uniobs.cli.main import main
 
 HERE = Path(__file__).parent / "text"
+SHELL = [
+    "::status", "::threads", "::locks", "::threads | print $it * 2", "6 * 7; print/x 255; 1 +", "::heap",
+    "::netstat -an", "x/4xg 0x1", "::nonsense", "::set rows 3; ::set", "nobody::stack", "::dmesg -n 2",
+    "::thread 99",
+]  # fmt: skip
 SCREENS = {
     "ps": ["ps", "-ef", "shop"],
     "top": ["top", "-b", "-n", "1", "shop"],
@@ -24,6 +29,7 @@ SCREENS = {
     "why-deadlock": ["why", "shop"],
     "why-crash": ["why", "dead"],
     "bt-crash": ["bt", "dead"],
+    "shell": ["shell", *(word for command in SHELL for word in ("-c", command)), "shop"],
     "core-show": ["core", "show", "dead"],
 }
 

@@ -75,8 +75,8 @@ def test_variables_print_as_gdb_prints_them(parked: Parked, how: str, tmp_path: 
 
 @pytest.mark.parametrize("how", ["live", "core"])
 def test_a_session(parked: Parked, how: str) -> None:
-    text = parked.shell(how, "::status", "transfer-a::stack", "::locks", "ledger.owner->name", "ledger.owner::stack",
-                        "::walk threads", "&ledger.name::whatis")  # fmt: skip
+    orders = ("::status", "transfer-a::stack", "::locks", "ledger.owner->name", "ledger.owner::stack")
+    text = parked.shell(how, *orders, "::walk threads", "&ledger.name::whatis")
     assert "verdict   deadlock: transfer-a <-> transfer-b" in text and "text proven" in text
     assert text.count('"transfer-a"') == 1 and '"transfer-b"' in text
     assert "transfer_a" in text and "mutex_lock" in text and "cfi" in text
@@ -87,8 +87,8 @@ def test_a_session(parked: Parked, how: str) -> None:
 def test_both_ways_tell_the_same(parked: Parked) -> None:
     orders = ("::locks", "::threads | ::stack", "print *ledger.owner", "x/32gx &ledger", "::dis transfer_a",
               "transfer-a::regs", "::walk threads print .name")  # fmt: skip
-    for order in orders[:-1]:
-        assert parked.shell("live", order, expect=(0, 4)) == parked.shell("core", order, expect=(0, 4)), order
+    live, dead = (parked.shell(how, *orders, expect=(0, 4)) for how in ("live", "core"))
+    assert live == dead and live.count("\n") > 100
 
 
 def test_a_script_and_its_code(parked: Parked, tmp_path: Path) -> None:

@@ -101,6 +101,8 @@ def say_notices(target: Any, out: Output) -> None:
 
 def say_state(target: Any, out: Output) -> None:
     """One notice when the guest isn't simply running: what is shown is then its last state."""
+    if _HELD.get() is not None:
+        return  # whoever holds it says so
     with suppress(UniobsError):
         status = target.status(watch=0)
         if status.state in ("dead", "hung"):

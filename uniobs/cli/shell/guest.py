@@ -230,11 +230,12 @@ def lock_table(shell: Shell) -> Table:
             owner = f"{lock.owner_tid} {names.get(lock.owner_tid) or ''}".rstrip()
         elif lock.owner_tid == 0 and lock.kind in (None, "mutex"):
             owner = "nobody"
+        counts = lock.kind in ("sem", "mbox")
         name = lock.name or shell.scope.symbol_at(lock.address)
         rows.append(
             {
                 "address": lock.address, "kind": lock.kind, "name": name, "owner": owner,
-                "owner_tid": lock.owner_tid, "value": lock.value, "waiters": lock.waiters,
+                "owner_tid": lock.owner_tid, "value": lock.value if counts else None, "waiters": lock.waiters,
                 "acquisitions": lock.acquisitions, "contended": lock.contended, "torn": lock.torn,
             }
         )  # fmt: skip
