@@ -264,6 +264,10 @@ class UnikraftWalker:
         self._need("heap")
         return unikraft_heap.read(self._module, self._space())
 
+    def heap_ranges(self) -> list[tuple[int, int]]:
+        self._need("heap")
+        return unikraft_heap.ranges(self._module, self._space())
+
     def trace(self) -> unikraft_trace.TraceBuffer:
         self._need("trace")
         return unikraft_trace.TraceBuffer(self._module, self._space)

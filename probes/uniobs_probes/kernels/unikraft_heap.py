@@ -52,6 +52,20 @@ def read(module: Any, space: Any) -> Heap:
     )
 
 
+def ranges(module: Any, space: Any) -> list[tuple[int, int]]:
+    """[start, end) of each area that a binary buddy hands out of."""
+    found = []
+    for item in chain(module.types.variable("_uk_alloc_head", space), "next", ALLOCATORS_MAX):
+        if _buddy(module, item) is None:
+            continue
+        buddy = module.types.at(BUDDY, item.member("priv").address, item.space)
+        for area in chain(buddy.member("memr_head"), "next", AREAS_MAX):
+            if area.has("first_page", "nr_pages"):
+                start = int(area.member("first_page"))
+                found.append((start, start + int(area.member("nr_pages")) * PAGE))
+    return found
+
+
 def _count(row: "Value | None", member: str) -> int | None:
     return int(row.member(member)) if row is not None and row.has(member) else None
 

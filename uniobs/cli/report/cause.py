@@ -58,7 +58,7 @@ def _page_fault(context: Context, panic: Panic, facts: list[Fact]) -> tuple[str,
     access, allowed = "access to", ""
     if error is not None:
         access = "execution of" if error & _FETCH else "write to" if error & _WRITE else "read of"
-        mode = "in user mode" if error & _USER else "by the kernel"
+        mode = "in user mode" if error & _USER else "in kernel mode"
         facts.append(Fact("access", f"{access.split()[0]} {mode} (error code {error:#x})"))
         allowed = "not allowed there" if error & _PRESENT else "not mapped"
         if error & _RESERVED:

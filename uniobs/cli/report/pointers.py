@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import Any, Final
 
 from uniobs.cli.report.page import page_of
@@ -34,7 +35,7 @@ class Pointers:
 
     def what(self, value: int) -> str | None:
         """None: a number, or nothing that is known."""
-        if value < SMALL:
+        if not SMALL <= value < (1 << 64) - SMALL:
             return None
         if value not in self._known:
             if len(self._known) > 4096:
@@ -49,6 +50,7 @@ class Pointers:
             or self._region(value)
             or self._variable(value)
             or self._string(value)
+            or self._heap(value)
             or self._mapping(value)
         )
 
@@ -78,7 +80,8 @@ class Pointers:
     def whose(self, address: int) -> str | None:
         """What lies at an address that was accessed; also where nothing may be: null, a guard page."""
         if address < SMALL:
-            return "the page at 0, which is kept unmapped to catch null pointers"
+            free = page_of(self._target, address, None).mapped is False
+            return "the page at 0" + (", which is kept unmapped to catch null pointers" if free else "")
         for low, _, name in self._stacks:
             if low - GUARD <= address < low and page_of(self._target, address, None).mapped is False:
                 return f"the guard page below the stack of {name}"
@@ -112,6 +115,17 @@ class Pointers:
             if region is not None and 0 <= value - region.header.self_va < region.header.size:
                 return "the uniobs region"
         return None
+
+    def _heap(self, value: int) -> str | None:
+        return "heap" if any(low <= value < high for low, high in self._heaps) else None
+
+    @cached_property
+    def _heaps(self) -> list[tuple[int, int]]:
+        """[start, end) of the heap's areas, of the walkers that know them."""
+        with suppress(UniobsError):
+            ranges = getattr(self._target.walker("heap"), "heap_ranges", None)
+            return list(ranges()) if ranges is not None else []
+        return []
 
     def _string(self, value: int) -> str | None:
         raw = b""
