@@ -61,6 +61,10 @@ def test_a_guest_before_and_after_it_deadlocks(tmp_path: Path) -> None:
         first = uniobs("bt", file, "--at", "start", expect=0).out
         assert "transfer_a" not in first and "running on CPU 0\n  #0" in first, first
         assert "no registers at this" not in first
+        diff = uniobs("diff", f"{file}@{_clock(calm)}", f"{file}@end", expect=1).out
+        assert "+ 11 transfer-a" in diff and "+ 12 transfer-b" in diff, diff
+        assert "Sockets: the same" in diff and "- " not in diff.replace(" -> ", ""), diff
+        assert "the same" in uniobs("diff", f"{file}@end", "--view", "interfaces", expect=0).out
         packets = uniobs("tcpdump", file, "tcp port 80").out
         assert packets.count("PUT /kv/") == 4, packets
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "core": "take a core of it, or report on one",
     "tui": "the terminal UI: all of this on one screen, and time to step back in",
     "record": "write down what happens in it, to look at any moment of it later",
+    "diff": "what changed between two moments of it",
     "gdb": "stock gdb on it",
     "shell": "a prompt on it: variables, lists, memory, everything else (MDB's habits)",
     "symbolise": "names and lines on the addresses of a console log",

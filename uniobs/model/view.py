@@ -63,6 +63,7 @@ class View(Protocol):
     columns: tuple[Column, ...]
     default: tuple[str, ...]
     needs: frozenset[str]  # what a walker must answer, e.g. {"threads"}
+    # Views of things that stay may have: identity: tuple[str, ...], the keys that tell rows apart over time.
 
     def rows(self, target: Any, **options: Any) -> Table: ...
 

@@ -24,6 +24,7 @@ class Counters:
     columns = COLUMNS
     default = tuple(column.key for column in COLUMNS)
     needs = frozenset({"counters"})
+    identity = ("name",)
 
     def rows(self, target: Any, *, patterns: Sequence[str] = (), **_: Any) -> Table:
         rows: Sequence[Counter] = target.walker("counters").counters()

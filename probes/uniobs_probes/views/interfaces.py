@@ -42,6 +42,7 @@ class Interfaces:
     columns = COLUMNS
     default = tuple(column.key for column in COLUMNS)
     needs = frozenset({"interfaces"})
+    identity = ("name",)
 
     def rows(self, target: Any, **_: Any) -> Table:
         rows = sorted(target.walker("interfaces").interfaces(), key=lambda row: row.index)

@@ -124,6 +124,7 @@ class Netstat:
     columns = (*COLUMNS, PROGRAM, *EXTEND)
     default = tuple(column.key for column in COLUMNS)
     needs = frozenset({"sockets"})
+    identity = ("kind", "local", "remote")
 
     def rows(
         self,

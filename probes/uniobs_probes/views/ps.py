@@ -179,6 +179,7 @@ class Ps:
     columns = COLUMNS
     default = DEFAULT
     needs = frozenset({"threads"})
+    identity = ("tid",)
 
     def rows(
         self,

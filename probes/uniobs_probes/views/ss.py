@@ -55,6 +55,7 @@ class Ss:
     columns = (NETID, *COLUMNS, PROCESS)
     default = tuple(column.key for column in columns)
     needs = frozenset({"sockets"})
+    identity = ("kind", "local", "remote")
 
     def rows(
         self,

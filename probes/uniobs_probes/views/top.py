@@ -30,6 +30,7 @@ class Top:
     columns: tuple[Column, ...] = ps.COLUMNS
     default = ps.DEFAULT
     needs = frozenset({"threads"})
+    identity = ("tid",)
 
     def rows(self, target: Any, **options: Any) -> Table:
         """One screen; %CPU is since each thread's start, since there was no earlier read."""
