@@ -1,4 +1,4 @@
-"""Making a 1 GiB core readable for gdb: the append in place, as a copy, and what gdb then takes for all stacks."""
+"""Making a 1 GiB core readable for gdb: the append in place, a copy, and what gdb then takes for all stacks."""
 
 import os
 import sys

@@ -191,3 +191,18 @@ def test_gdb_in_one_step(fixed: Fixed) -> None:
     printed = uniobs("gdb", "--print", fixed.core).out.splitlines()
     assert printed[0].startswith(f"uniobs core fix {fixed.core} -o pay.gdb.core")
     assert printed[1].endswith(f"{demo_elf()} pay.gdb.core")
+
+
+def test_taken_and_fixed_at_once(tmp_path: Path) -> None:
+    build.need("gdb")
+    with booted() as guest:
+        guest.wait_ready()
+        core = tmp_path / "taken.core"
+        ran = uniobs("core", "take", "--fix", guest.pid, "-o", core)
+        assert f"{core}: " in ran.out and f"gdb {demo_elf()} {core}" in ran.out
+        assert "it runs on" in ran.err
+        assert guest.http("GET", "/")[0] == 200
+        threads = {row["tid"] for row in uniobs("ps", "--json", core).rows}
+    told = gdb([str(demo_elf()), str(core)])
+    assert {thread["id"] for thread in told["threads"]} == threads
+    assert uniobs("core", "take", "--fix", "-z", "nobody", expect=2).one_line()

@@ -1,11 +1,11 @@
 """`uniobs core fix`: a core that stock gdb and drgn read right."""
 
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 from uniobs.cli import args, debuggers, session
 from uniobs.cli.output import Output
-from uniobs.errors import OutputError, UsageError
+from uniobs.errors import EXIT_INCOMPLETE, EXIT_OK, OutputError, UsageError
 from uniobs.export.gdbcore_file import Fixed
 
 DOC = """\
@@ -46,8 +46,14 @@ def run(options: Any, out: Output) -> int:
             file = options.output or default_name(path)
             _free(file, path, options.force)
             done = gdbcore_file.fix_copy(target, file)
-        _say(out, target, file, done)
-    return 0
+        told = said(target, file, done)
+        if out.json:
+            from uniobs.cli import render
+
+            out.object(render.envelope("core fix", target.name, [told.row], (), told.complete))
+        else:
+            told.say(out)
+    return EXIT_OK if told.complete else EXIT_INCOMPLETE
 
 
 def default_name(path: str) -> str:
@@ -85,46 +91,65 @@ def _undo(options: Any, out: Output) -> int:
     return 0
 
 
-def commands(target: Any, file: str) -> list[str]:
-    modules = target.modules
-    return [
-        debuggers.shell("gdb", debuggers.gdb(file, modules)),
-        debuggers.shell("drgn", debuggers.drgn(file, modules)),
-    ]
+class Said(NamedTuple):
+    """What is told of a fix: as JSON, and as text."""
 
+    file: str
+    done: Fixed | None  # None: it was fixed before
+    next: list[str]
 
-def _say(out: Output, target: Any, file: str, done: Fixed | None) -> None:
-    typed = commands(target, file)
-    if out.json:
-        from uniobs.cli import render
-
-        row: dict[str, Any] = {"file": file, "fixed_before": done is None, "next": typed}
-        if done is not None:
+    @property
+    def row(self) -> dict[str, Any]:
+        row: dict[str, Any] = {"file": self.file, "fixed_before": self.done is None, "next": self.next}
+        if self.done is not None:
+            seen = self.done.view
             row |= {
                 "threads": [
-                    {"id": thread.pid, "name": done.view.names.get(thread.pid), "partial": partial}
-                    for thread in done.view.threads
-                    for partial in [thread.pid in done.view.partial]
+                    {"id": one.pid, "name": seen.names.get(one.pid), "partial": one.pid in seen.partial}
+                    for one in seen.threads
                 ],
-                "known_registers": list(done.view.known),
-                "left_out": [{"thread": thread, "why": why} for thread, why in done.view.left_out],
-                "mappings": done.mappings,
-                "added": done.added,
-                "notices": list(done.notices),
+                "known_registers": list(seen.known),
+                "left_out": [{"thread": thread, "why": why} for thread, why in seen.left_out],
+                "mappings": self.done.mappings,
+                "added": self.done.added,
+                "notices": list(self.done.notices),
             }
-        complete = done is None or not done.view.left_out
-        out.object(render.envelope("core fix", target.name, [row], (), complete))
-        return
-    if done is None:
-        out.line(f"{file}: fixed already")
-    else:
-        out.line(
-            f"{file}: {_count(len(done.view.threads), 'thread')}, {_count(done.mappings, 'mapping')}, "
-            f"+{done.added / 1024:.1f} KiB"
-        )
-        say_gaps(out, done)
-    out.line(f"Next:  {typed[0]}")
-    out.line(f"       {typed[1]}")
+        return row
+
+    @property
+    def complete(self) -> bool:
+        return self.done is None or not self.done.view.left_out
+
+    def say(self, out: Output) -> None:
+        if self.done is None:
+            out.line(f"{self.file}: fixed already")
+        else:
+            threads, mappings = len(self.done.view.threads), self.done.mappings
+            out.line(
+                f"{self.file}: {_count(threads, 'thread')}, {_count(mappings, 'mapping')}, "
+                f"+{self.done.added / 1024:.1f} KiB"
+            )
+            say_gaps(out, self.done)
+        for number, words in enumerate(self.next):
+            out.line(f"{'       ' if number else 'Next:  '}{words}")
+
+
+def said(target: Any, file: str, done: Fixed | None) -> Said:
+    modules = target.modules
+    gdb, drgn = debuggers.gdb(file, modules), debuggers.drgn(file, modules)
+    return Said(file, done, [debuggers.shell("gdb", gdb), debuggers.shell("drgn", drgn)])
+
+
+def taken(file: str, images: list[str]) -> Said:
+    """Fix a core in place that was just taken. Raises NotOffered for a hosted guest's."""
+    from uniobs.export import gdbcore_file
+    from uniobs.target import open_target
+
+    target = open_target(file, images=images)
+    try:
+        return said(target, file, gdbcore_file.fix_in_place(target))
+    finally:
+        target.close()
 
 
 def say_gaps(out: Output, done: Fixed) -> None:

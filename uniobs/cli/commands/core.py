@@ -1,6 +1,7 @@
 """uniobs core: take a core of a guest, make one readable for gdb and drgn, or report on one."""
 
 from uniobs.cli import args, session
+from uniobs.errors import UsageError
 
 DOC = """\
 core take TARGET -o FILE   writes an ELF core: QEMU by itself through QMP, a hosted guest through gdb's gcore
@@ -31,7 +32,10 @@ def _take(argv: list[str]) -> int:
     parser.add_argument("-o", "--output", metavar="FILE", help="the core (TARGET.core)")
     parser.add_argument("-f", "--force", action="store_true", help="overwrite FILE")
     parser.add_argument("-z", "--compress", action="store_true", help="kdump-compressed: smaller")
+    parser.add_argument("--fix", action="store_true", help="and make it readable for gdb and drgn (core fix)")
     options = args.parse(parser, argv)
+    if options.fix and options.compress:
+        raise UsageError("--fix is for an ELF core: without -z, or uniobs core fix FILE afterwards")
     out = session.out_for(options)
     from uniobs.cli import coretake
 
@@ -39,6 +43,12 @@ def _take(argv: list[str]) -> int:
         session.refuse_words(words, "core take")
         file = options.output or f"{target.name}.core"
         taken = coretake.take(target, file, force=options.force, compress=options.compress)
+        done = None
+        if options.fix and target.kind != "process":  # gdb reads the core of a Linux process as it is
+            from uniobs.cli import corefix
+
+            done = corefix.taken(taken["file"], [str(module.path) for module in target.modules])
+            taken["fix"] = done.row
         if out.json:
             from uniobs.cli import render
 
@@ -46,5 +56,8 @@ def _take(argv: list[str]) -> int:
         else:
             out.line(f"{taken['file']}: {taken['bytes'] >> 10} KiB")
             out.notice(taken["changed"])
-            out.line(f"Next:  uniobs why {taken['file']}     uniobs core show {taken['file']}")
+            if done is not None:
+                done.say(out)
+            lead = "Next:  " if done is None else "       "
+            out.line(f"{lead}uniobs why {taken['file']}     uniobs core show {taken['file']}")
     return 0
