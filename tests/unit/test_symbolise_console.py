@@ -8,7 +8,8 @@ import pytest
 
 from support.build import need
 from support.cli import UNIOBS, Ran, uniobs
-from support.crashlog import Kernel, kernel
+from support.crashlog import SOURCE, Kernel, kernel
+from uniobs.image.module import Module
 
 
 @pytest.fixture(scope="module")
@@ -209,6 +210,24 @@ def test_remembered_images_are_proven_by_the_log(tmp_path: Path, monkeypatch: py
     twin.path.write_bytes(data)
     symbolise(tmp_path, text, "--image", twin.path)
     assert "fits 2 remembered images" in symbolise(tmp_path, text, expect=2).one_line()
+
+
+def test_aarch64(tmp_path: Path) -> None:
+    need("clang", "aarch64-linux-gnu-ld")
+    flags = ("--target=aarch64-linux-gnu", "-O1", "-g", "-ffreestanding", "-fno-pic", "-c", "-o", "kernel.o")
+    subprocess.run(["clang", *flags, SOURCE], check=True, cwd=tmp_path)
+    link = ["aarch64-linux-gnu-ld", "-Ttext=0x40080000", "-e", "_start", "-o", "kernel.elf", "kernel.o"]
+    subprocess.run(link, check=True, cwd=tmp_path)
+    module = Module.load(tmp_path / "kernel.elf")
+    begin, size = module.symbol("worker") or (0, 0)
+    words = [(at, int.from_bytes(module.text(at, 4), "little")) for at in range(begin, begin + size, 4)]
+    (call,) = [at + 4 for at, word in words if word >> 26 == 0x25]
+    text = f"ELR_EL1={begin:#x}\nx1 : 0 lr : {call:016x}\ncaller is {call + 4:#x}\n"
+    ran = symbolise(tmp_path, text, "--image", module.path)
+    found = list(notes(ran).values())
+    assert found[0].startswith("worker console.c:") and found[1].startswith("worker console.c:")
+    assert found[2] == "(kernel.elf: no call ends there)"
+    assert "1 of 2 return addresses" in ran.err
 
 
 def test_addresses_as_words(fixed: Kernel) -> None:

@@ -1,5 +1,6 @@
 """Does a call instruction end right before an address? What tells a return address from any other number."""
 
+from uniobs.image.elf import EM_AARCH64
 from uniobs.lean import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -38,8 +39,16 @@ def ends_with_call(code: bytes) -> bool:
     return any(_length(code, len(code) - size) == size for size in range(2, min(7, len(code)) + 1))
 
 
+def _branches_with_link(word: int) -> bool:
+    """Of aarch64: BL, BLR, or BLR with pointer authentication."""
+    return word >> 26 == 0x25 or word & 0xFFFFFC1F == 0xD63F0000 or word & 0xFEFFF800 == 0xD63F0800
+
+
 def follows_call(module: "Module", address: int) -> bool | None:
     """By the image's bytes; None when the image doesn't carry the text there."""
+    if module.elf.machine == EM_AARCH64:
+        word = module.text(address - 4, 4)
+        return _branches_with_link(int.from_bytes(word, "little")) if len(word) == 4 else None
     code = module.text(address - _LONGEST, _LONGEST)
     if len(code) < _LONGEST:
         code = module.text(address - 7, 7) or module.text(address - 5, 5)

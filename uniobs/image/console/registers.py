@@ -1,5 +1,5 @@
 """Register dumps, as every kernel prints them: RIP: 0000000000115ed0, rip=0x105fc0, rip 0000000000100284,
-rip: 0008:0000000000115ed0 (with its segment)."""
+rip: 0008:0000000000115ed0 (with its segment); on aarch64 ELR_EL1=..., pc : ..., lr : ..."""
 
 import re
 
@@ -13,6 +13,7 @@ _REGISTER = re.compile(
 _POINTER = re.compile(rf"\binstruction_pointer: (?:VirtAddr\()?({NUMBER})\b")
 
 
+_AARCH64 = re.compile(rf"(?<![\w.])(pc|lr|x30|elr(?:_el[1-3])?)\s*[:=]\s*({NUMBER})(?![\w.])", re.IGNORECASE)
 _POINTER_NEXT = re.compile(r"\binstruction_pointer: VirtAddr\(\s*$")
 _ALONE = re.compile(rf"^\s*({NUMBER}),?\s*$")
 
@@ -31,5 +32,7 @@ class Registers:
             name = match[1].lower()
             if name not in ("rsp", "rbp"):
                 found.append(address(match, 2, "pc" if name in ("rip", "eip") else "word"))
+        for match in _AARCH64.finditer(text):
+            found.append(address(match, 2, "return" if match[1].lower() in ("lr", "x30") else "pc"))
         found += [address(match, 1, "pc") for match in _POINTER.finditer(text)]
         return found
