@@ -112,6 +112,33 @@ def test_firecracker_without_what_belongs_to_it(tmp_path: Path) -> None:
         opened(state)
 
 
+def test_registers_of_another_snapshot_are_left_out(tmp_path: Path) -> None:
+    """A vCPU in 64-bit mode whose page tables aren't in the memory beside."""
+    long_mode = {**KNOWN, "efer": 0x500, "cr3": 5 * PAGE, "cr0": 1 << 31 | 1, "cr4": 0x20}
+    tables = [(at * PAGE, ((at + 1) * PAGE | 3).to_bytes(8, "little").ljust(PAGE, b"\0")) for at in (5, 6)]
+    large = (7 * PAGE, (0x83).to_bytes(8, "little").ljust(PAGE, b"\0"))
+    right = sparse([(0, MIB)], [*tables, large], [long_mode])
+    firecracker.write(tmp_path / "one", right)
+    core = opened(tmp_path / "one.mem")
+    core.memory.close()
+    assert core.registers[0].get("cr3") == 5 * PAGE
+    firecracker.write(tmp_path / "one", sparse([(0, MIB)], [], [long_mode]))
+    core = opened(tmp_path / "one.mem")
+    core.memory.close()
+    assert core.registers == ()
+    assert any("of another snapshot?" in notice for notice in core.notices)
+
+
+def test_a_state_is_not_lent_to_another_memory(tmp_path: Path) -> None:
+    """Two memories of one size and one state: only the state's namesake is read with it."""
+    firecracker.write(tmp_path / "one", guest((0, MIB)))
+    (tmp_path / "two.mem").write_bytes((tmp_path / "one.mem").read_bytes())
+    for name, kind in (("one", "firecracker"), ("two", "raw")):
+        core = opened(tmp_path / f"{name}.mem")
+        core.memory.close()
+        assert core.kind == kind
+
+
 def test_two_snapshots_of_firecracker_in_a_directory(tmp_path: Path) -> None:
     for name in ("one", "two"):
         firecracker.write(tmp_path / name, guest((0, MIB)))

@@ -15,9 +15,10 @@ from uniobs.cores import kvm
 from uniobs.cores.core import Core
 from uniobs.cores.firecracker_crc import crc64
 from uniobs.cores.pieces import pread
-from uniobs.errors import BadFormat, UniobsError
+from uniobs.errors import BadFormat, UniobsError, UnknownMemory
 from uniobs.memory.blocks import Block
 from uniobs.memory.file import EXTENTS_MAX, FileMemory, data_extents, open_file
+from uniobs.memory.paging import PageTables
 from uniobs.model.guest import Registers
 
 KIND = "firecracker"
@@ -25,6 +26,7 @@ MAGIC = struct.pack("<Q", 0x0710_1984_8664_0000)
 MAGIC_ARM = struct.pack("<Q", 0x0710_1984_AAAA_0000)
 STATE_MAX = 10 << 20
 SIBLINGS_MAX = 1 << 10
+EFER_LMA = 1 << 10
 MIB, GIB = 1 << 20, 1 << 30
 OLD_LOW, NEW_LOW = 4 * GIB - 768 * MIB, 3 * GIB  # RAM below 4 GiB
 OLD_LAST, NEW_FIRST = 6, 8  # versions of the format: v1.12 and earlier, v1.13 and later
@@ -72,7 +74,7 @@ def beside(fd: int, path: str) -> Core | None:
         finally:
             os.close(other)
     fitting = [(name, state) for name, state in found if state.memory == size]
-    if len(fitting) > 1:
+    if len(fitting) > 1 or (fitting and len(_of_size(_siblings(path), size)) > 0):
         stem = _stem(path)
         fitting = [(name, state) for name, state in fitting if _stem(name) == stem]
     if len(fitting) != 1:
@@ -140,10 +142,34 @@ def _core(fd: int, path: str, state_path: str, state: State) -> Core:
     low = OLD_LOW if state.version <= OLD_LAST else NEW_LOW
     layout = _layout(state.memory, low, state.version >= NEW_FIRST)
     notices = [f"read together: {path} and {state_path}"]
-    blocks = _held(fd, layout, path, notices)
-    if not state.registers:
+    memory = FileMemory(fd, _held(fd, layout, path, notices))
+    registers = state.registers
+    if not registers:
         notices.append(f"{state_path}: registers can't be told of this version's state")
-    return Core(KIND, path, FileMemory(fd, blocks), state.registers, notices=tuple(notices))
+    elif not all(_fits(memory, known) for known in registers):
+        notices.append(
+            f"{state_path}: its registers don't fit this memory and are left out: of another snapshot?"
+        )
+        registers = ()
+    return Core(KIND, path, memory, registers, notices=tuple(notices))
+
+
+def _fits(memory: FileMemory, registers: Registers) -> bool:
+    """Whether page tables in this memory map anything that a vCPU in 64-bit mode stands on.
+
+    A table that a diff doesn't hold tells nothing.
+    """
+    if not (registers.get("efer") or 0) & EFER_LMA:
+        return True
+    space = PageTables(memory, registers.get("cr3") or 0, registers.get("cr4") or 0)
+    for name in ("rip", "rsp", "gdt_base"):
+        try:
+            space.translate(registers.get(name) or 0)
+        except UnknownMemory as error:
+            if "not mapped" in str(error):
+                continue
+        return True
+    return False
 
 
 def _layout(size: int, low: int, high_hole: bool) -> list[Block]:
@@ -189,6 +215,10 @@ def _siblings(path: str) -> list[str]:
     return [name for name in _files(os.path.dirname(path) or ".") if os.path.basename(name) != own]
 
 
+def _of_size(names: list[str], size: int) -> list[str]:
+    return [name for name in names if os.path.getsize(name) == size]
+
+
 def _stem(path: str) -> str:
     return os.path.basename(path).split(".", 1)[0]
 
@@ -206,7 +236,7 @@ def _begins(path: str, magic: bytes) -> bool:
 
 def _memory_of(path: str, size: int) -> str:
     """The one file beside the state that is as big as the guest's memory."""
-    fitting = [name for name in _siblings(path) if os.path.getsize(name) == size]
+    fitting = _of_size(_siblings(path), size)
     if len(fitting) > 1:
         fitting = [name for name in fitting if _stem(name) == _stem(path)]
     if len(fitting) != 1:

@@ -121,11 +121,13 @@ def looks_recorded(path: str) -> bool:
 
 
 def _idle_core(path: str) -> bool:
-    """Whether it is an ELF core that nobody writes to: then no process need be asked whether it is its RAM.
+    """Whether it is a core that nobody writes to: then no process need be asked whether it is its RAM.
 
     A read lease is granted only where no process has the file open for writing, or mapped so.
     """
     import fcntl
+
+    from uniobs.cores.open import module_for
 
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -133,7 +135,7 @@ def _idle_core(path: str) -> bool:
         return False
     try:
         head = os.pread(fd, 18, 0)
-        if head[:4] != b"\x7fELF" or head[16:] != b"\4\0":
+        if head[16:] != b"\4\0" if head[:4] == b"\x7fELF" else module_for(head) == "raw":
             return False
         fcntl.fcntl(fd, fcntl.F_SETSIG, SIGURG)  # should a writer come meanwhile: not SIGIO, which kills
         fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)

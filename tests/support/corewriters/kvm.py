@@ -16,5 +16,7 @@ def sregs(known: dict[str, int]) -> bytes:
         parts.append(struct.pack("<QIHBBBBBBBBBB", base, 0xFFFFF, selector, 11, 1, 0, 1, 0, 1, 1, 0, 0, 0))
     for name in ("gdt", "idt"):
         parts.append(struct.pack("<QH6x", known.get(f"{name}_base", 0), 0xFFF))
-    control = (known.get(name, 0) for name in ("cr0", "cr2", "cr3", "cr4", "cr8"))
-    return b"".join(parts) + struct.pack("<5QQQ4Q", *control, 0xD01, 0xFEE00900, 0, 0, 0, 0)
+    paged = known.get("cr0", 0) >> 31  # a core of QEMU doesn't tell EFER: where paging is on it is this
+    efer = known.get("efer", 0xD01 if paged else 0)
+    control = (*(known.get(name, 0) for name in ("cr0", "cr2", "cr3", "cr4", "cr8")), efer)
+    return b"".join(parts) + struct.pack("<6QQ4Q", *control, 0xFEE00900, 0, 0, 0, 0)
