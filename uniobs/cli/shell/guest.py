@@ -193,7 +193,9 @@ def _show_registers(shell: Shell, registers: Registers) -> None:
     pc = values.get("rip")
     place = None if pc is None else where(shell.target, pc)
     if pc is not None:
-        spot = f"  {place.text}" if place is not None else ""
+        spot = ""
+        if place is not None and place.file and place.line:
+            spot = f"  {place.file.rsplit('/', 1)[-1]}:{place.line}"
         shell.out.line(f"%rip at {shell.scope.symbol_at(pc) or hex(pc)}{spot}")
     if (flags := values.get("rflags")) is not None:
         shell.out.line(f"%rflags = {' '.join(name for bit, name in _FLAGS.items() if flags >> bit & 1)}")

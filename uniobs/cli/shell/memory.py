@@ -228,6 +228,11 @@ def _listing(shell: Shell, start: int, count: int, end: int | None, pc: int | No
 def _text_of(shell: Shell, row: Any) -> str:
     if row.target is not None and (name := shell.scope.symbol_at(row.target)) is not None:
         return f"{row.text} <{name}>"
+    for operand in row.memory:
+        if operand.base == "rip" and not operand.index:
+            address = row.address + row.size + operand.offset
+            name = shell.scope.symbol_at(address)
+            return f"{row.text} # {address:#x}" + (f" <{name}>" if name is not None else "")
     return str(row.text)
 
 

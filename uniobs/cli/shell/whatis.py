@@ -49,7 +49,8 @@ def _code(shell: Shell, address: int) -> list[str]:
         found = module.function(address)
         if found is not None:
             place = where(shell.target, address)
-            text = f"is {display(found[0])}+{address - found[1]:#x}, code of {module.name}"
+            offset = f"+{address - found[1]:#x}" if address != found[1] else ""
+            text = f"is {display(found[0])}{offset}, code of {module.name}"
             if place is not None and place.file and place.line:
                 text += f", {place.file.rsplit('/', 1)[-1]}:{place.line}"
             if place is not None and place.inlined:
