@@ -65,6 +65,7 @@ def take(directory: Path, state: str, *extra: str) -> tuple[Path, Snapshot]:
     """A core of the demo guest, by QEMU."""
     path = directory / "guest.core"
     with booted("q35", append=f"break={state} break_after_ms=300", extra=extra) as guest:
+        guest.wait_console("listening on port")
         broken(guest.pid, STATES[state])
         guest.qmp("stop")
         guest.qmp("dump-guest-memory", paging=False, protocol=f"file:{path}")

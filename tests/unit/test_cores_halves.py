@@ -103,6 +103,17 @@ def test_both_halves_are_proven_and_named(format: str, built: Path, tmp_path: Pa
         assert target.space.read(0, 8) == struct.pack("<Q", 16)  # page 0 is there, and no frame came of it
 
 
+def test_a_guest_in_32_bit_mode_is_not_walked(built: Path, tmp_path: Path) -> None:
+    """Its tables are of another kind: no address is translated by them."""
+    taken, _ = snapshot_of(built)
+    for change in ({"cr4": 0}, {"efer": 0x100}):
+        other = taken._replace(registers=({**taken.registers[0], **change},))
+        path = elf.write_virtualbox(tmp_path / "core", other)
+        with closing(open_target(str(path))) as target:
+            assert target.space.translate(0x200000) == 0x200000
+            assert target.space_note == "its page tables aren't known: its vCPU isn't in 64-bit mode"
+
+
 def test_another_kernel_of_the_same_shape_is_not_it(built: Path, tmp_path: Path) -> None:
     other = kernel(tmp_path, factor=9)
     path = elf.write_qemu(tmp_path / "core", snapshot_of(built)[0])

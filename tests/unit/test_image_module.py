@@ -62,10 +62,10 @@ def test_other_architectures_are_refused(tmp_path: Path, program: Path) -> None:
     (tmp_path / "small").write_bytes(changed)
     with pytest.raises(NotOffered, match="32-bit"):
         Module.load(tmp_path / "small")
-    changed[4], changed[18] = 2, 183
-    (tmp_path / "arm").write_bytes(changed)
-    with pytest.raises(NotOffered, match="machine 183"):
-        Module.load(tmp_path / "arm")
+    changed[4], changed[18] = 2, 243
+    (tmp_path / "riscv").write_bytes(changed)
+    with pytest.raises(NotOffered, match="machine 243"):
+        Module.load(tmp_path / "riscv")
     changed[18], changed[16] = 62, 4
     (tmp_path / "core").write_bytes(changed)
     with pytest.raises(NotOffered, match="it is a core, not a program"):

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from uniobs.target.guest import Guest
 
 CR0_PAGING = 1 << 31
+CR4_PAE = 1 << 5
+EFER_LMA = 1 << 10
+PAGED = ("crash dump header",)  # only a 64-bit Windows writes one, and only with paging
 X86_64, EM_AARCH64 = "x86-64", 183
 
 
@@ -32,10 +35,13 @@ def address_space(guest: "Guest") -> AddressSpace:
     try:
         for registers in _known(guest):
             cr0, cr3 = registers.get("cr0"), registers.get("cr3")
-            if cr0 is None or cr3 is None:
+            if cr3 is None or (cr0 is None and registers.source not in PAGED):
                 continue
-            if not cr0 & CR0_PAGING:
+            if cr0 is not None and not cr0 & CR0_PAGING:
                 return Identity(guest.memory)
+            if not _is_long(registers, guest.origin.frames is not None):
+                why = "its vCPU isn't in 64-bit mode"
+                continue
             space = PageTables(guest.memory, cr3, registers.get("cr4") or 0, guest.origin.frames)
             if fits(space, region):
                 return space
@@ -53,6 +59,14 @@ def address_space(guest: "Guest") -> AddressSpace:
     raise NotOffered(
         f"the address space of {guest.name} isn't known: {why}, no panic record, no identity map"
     )
+
+
+def _is_long(registers: Registers, paravirtual: bool) -> bool:
+    """Whether paging is that of 64-bit mode (Intel SDM vol. 3A, 4.1.1), as far as the registers tell."""
+    cr4, efer = registers.get("cr4"), registers.get("efer")
+    if paravirtual:
+        return True  # a 64-bit guest's; what it sees of the control registers is made for it
+    return (cr4 is None or bool(cr4 & CR4_PAE)) and (efer is None or bool(efer & EFER_LMA))
 
 
 def _untranslated(guest: "Guest") -> AddressSpace:

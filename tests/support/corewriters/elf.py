@@ -14,6 +14,7 @@ QEMU = "rax rbx rcx rdx rsi rdi rsp rbp r8 r9 r10 r11 r12 r13 r14 r15 rip rflags
 SEGMENTS = "cs ds es fs gs ss ldt tr gdt idt"
 VBOX = "rax rbx rcx rdx rsi rdi r8 r9 r10 r11 r12 r13 r14 r15 rip rsp rbp rflags"
 Registers = dict[str, int]
+LONG_MODE = 0x500  # EFER, which QEMU's cores don't have: LME, LMA
 
 
 def note(name: bytes, kind: int, data: bytes, namesz: int = 0) -> bytes:
@@ -120,7 +121,8 @@ def virtualbox_state(values: Registers, version: int) -> bytes:
     out += words("cr0 cr2 cr3 cr4", values) + bytes(64)
     out += b"".join(struct.pack("<QII", values.get(name, 0), 127, 0) for name in ("gdt_base", "idt_base"))
     out += selector("ldt") + selector("tr") + bytes(24)
-    out += words("efer - - - - - kernel_gs_base -", values) + bytes(8 if version == 0x10006 else 0)
+    out += words("efer - - - - - kernel_gs_base -", {"efer": LONG_MODE, **values})
+    out += bytes(8 if version == 0x10006 else 0)
     return out + bytes(16) + struct.pack("<II", 8192, 0) + bytes(8192)
 
 
