@@ -105,6 +105,14 @@ static const uint8_t *sibling(struct cursor c, const struct unit *unit, const st
 	return B.section[INFO].data + at > start ? B.section[INFO].data + at : 0;
 }
 
+static bool only_padding(struct cursor *c)
+{
+	while (c->at < c->end)
+		if (*c->at++)
+			return false;
+	return true;
+}
+
 static bool walk(struct unit *unit, struct cursor *c)
 {
 	static uint32_t owners[DEPTH_MAX]; /* by depth: the function that the entries there belong to */
@@ -122,7 +130,7 @@ static bool walk(struct unit *unit, struct cursor *c)
 			if (c->bad)
 				return false;
 			if (!depth--)
-				return true;
+				return only_padding(c); /* an end too early: something before was misread */
 			continue;
 		}
 		if (abbrev->children && abbrev->sibling != NOTHING &&
