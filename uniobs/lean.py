@@ -86,8 +86,8 @@ else:
             return type(name, (tuple, *(base for base in bases if base is not _NamedTuple)), made)
 
     def _first_new(_cls, /, *args, **named):
-        if len(args) == len(_cls._fields) and not named and _cls not in _SEEN:
-            _SEEN.add(_cls)  # the only one, maybe
+        calls = _CALLS[_cls] = _CALLS.get(_cls, 0) + 1
+        if calls <= _FEW and len(args) == len(_cls._fields) and not named:
             return tuple.__new__(_cls, args)
         owner = next(base for base in _cls.__mro__ if base.__dict__.get("__new__") is _FIRST)
         names, defaults = owner._fields, owner._field_defaults
@@ -101,7 +101,7 @@ else:
         return owner.__new__(_cls, *args, **named)
 
     _FIRST = staticmethod(_first_new)
-    _SEEN = set()
+    _CALLS, _FEW = {}, 32  # so many of a kind are made without a __new__ of their own
 
     def _make(cls, iterable):
         return cls.__new__(cls, *iterable)

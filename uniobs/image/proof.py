@@ -159,7 +159,7 @@ def prove(elf: Elf, bias: int, space: "AddressSpace") -> Proof:
             functions[start + bias] = (start + bias, 16, f"{start + bias:#x}")
     differing = tuple(functions[start] for start in sorted(functions))
     named = sum(1 for start, _, name in differing if name != f"{start:#x}")
-    total = len(elf.symbols.functions())
+    total = len(elf.symbols.functions()) if differing else 0
     held = comparison.compared + comparison.missing
     limit = max(_FEW, total * comparison.compared // max(held, 1) // _SHARE)
     entry = any(start <= elf.entry + bias < start + size for start, size, _ in differing)

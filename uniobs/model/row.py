@@ -10,7 +10,7 @@ from collections.abc import Callable
 from uniobs.lean import Any, Final, NamedTuple, NoReturn, TypeVar, cast, dataclass_transform
 
 T = TypeVar("T")
-FEW: Final = 4  # rows of a kind that are filled by a loop before an __init__ is compiled for it
+FEW: Final = 12  # rows of a kind that are filled by a loop before an __init__ is compiled for it
 
 
 class _Factory(NamedTuple):

@@ -6,6 +6,7 @@ The region's own finder then judges the candidates.
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from uniobs.errors import UniobsError
 from uniobs.memory.base import Memory, Range
@@ -18,7 +19,7 @@ PAGE = 4096
 CHUNK = 1 << 18  # bytes read at once: stays in a CPU's second-level cache
 WINDOW = 1 << 15  # pages judged at once: bounds memory at 512 KiB of heads
 DENSE = 4  # pages in a row from which on reading them through is quicker than one by one
-BATCH = 16  # chunks
+BATCH = 4  # chunks
 PARALLEL = 64 << 20  # bytes after which a second thread helps
 MAX_CANDIDATES = finder.MAX_CANDIDATES
 _TOUCHED = bytes(1 if value & 0xC0 else 0 for value in range(256))  # bit 63 present, bit 62 swapped
@@ -100,16 +101,15 @@ def magic_in_file(memory: FileMemory) -> Iterator[int]:
 
 def _sweep(extents: Sequence[Extent], fill: Fill) -> Iterator[int]:
     """Positions, every page from an extent's start, of the magic; by two threads when it's much."""
-    chunks = [
+    chunks = (
         (at, min(CHUNK, start + size - at))
         for start, size in extents
         for at in range(start, start + size, CHUNK)
-    ]
-    first = PARALLEL // CHUNK
-    for at in range(0, first, BATCH):  # kernels lie low: who takes the first hit needs no more
-        yield from _look(chunks[at : min(at + BATCH, first)], fill)
-    if len(chunks) > first:
-        yield from _together(chunks[first:], fill)
+    )
+    for _ in range(0, PARALLEL // CHUNK, BATCH):  # kernels lie low: who takes the first hit needs no more
+        yield from _look(list(islice(chunks, BATCH)), fill)
+    if rest := list(chunks):
+        yield from _together(rest, fill)
 
 
 def _together(chunks: Sequence[Extent], fill: Fill) -> list[int]:

@@ -7,7 +7,6 @@ from uniobs.lean import TYPE_CHECKING, NamedTuple
 from uniobs.model.guest import Status, Vitals
 from uniobs.model.row import replace
 from uniobs.region import _abi
-from uniobs.target import observed, procfs, qmp, solo5, tender
 
 if TYPE_CHECKING:
     from uniobs.region.reader import Region
@@ -112,6 +111,8 @@ def _ended(sample: Sample) -> str:
 
 def _process_gone(guest: "Guest") -> str:
     """Why its process can't run it any more, or ""."""
+    from uniobs.target import procfs
+
     if guest.kind == "memory" and guest.origin.identity:
         return "its process is gone: nobody maps this memory"
     if guest.kind == "memory":
@@ -132,6 +133,8 @@ def _key(guest: "Guest", region: "Region") -> str:
 
 def _monitor(guest: "Guest") -> tuple[str | None, str | None]:
     """(QMP's status, why there is none). Only asked when progress is in doubt: QMP has room for one."""
+    from uniobs.target import qmp
+
     info = guest.origin.info
     if info is None:
         return None, None
@@ -148,6 +151,8 @@ def _monitor(guest: "Guest") -> tuple[str | None, str | None]:
 
 def _held(guest: "Guest") -> tuple[Status | None, tuple[str, ...]]:
     """What the VMM says: a state of its own, or what couldn't be known."""
+    from uniobs.target import procfs
+
     if guest.pid is not None and procfs.process_state(guest.pid) in ("T", "t"):
         return Status("live", "paused: its process is stopped (SIGSTOP or a debugger)"), ()
     said, why = _monitor(guest)
@@ -160,6 +165,8 @@ def _held(guest: "Guest") -> tuple[Status | None, tuple[str, ...]]:
 
 def _progress(guest: "Guest", region: "Region", first: Sample, limit: float) -> Status:
     """A running guest on a VMM: does its scheduler still pass?"""
+    from uniobs.target import observed
+
     if first.idle:
         held = _held_while_idle(guest, region, first) if limit > 0 else None
         return held or Status("live", "idle")
@@ -276,6 +283,8 @@ def _recorded(guest: "Guest", sample: Sample, age: float | None) -> Status:
 
 def _hosted(guest: "Guest", age: float | None) -> Status:
     """Linux schedules a hosted guest: what its threads do there is what can be said."""
+    from uniobs.target import procfs
+
     states = procfs.thread_states(guest.pid) if guest.pid is not None else []
     if states and all(state in ("T", "t") for state in states):
         return Status("live", "paused: its process is stopped (SIGSTOP or a debugger)", beat_age_s=age)
@@ -284,6 +293,8 @@ def _hosted(guest: "Guest", age: float | None) -> Status:
 
 def _without_region(guest: "Guest", gone: str, limit: float) -> Status:
     """By what its image's walker sees, and what its VMM says."""
+    from uniobs.target import procfs, solo5, tender
+
     if gone:
         return Status("dead", gone, snapshot=not guest.live)
     vitals = vitals_of(guest)
@@ -335,6 +346,8 @@ def _snapshot_without_region(vitals: Vitals | None) -> Status:
 
 def _passes(guest: "Guest", first: Vitals, limit: float, why: tuple[str, ...]) -> Status:
     """A running guest: does its scheduler still choose threads?"""
+    from uniobs.target import observed
+
     if first.idle:
         return Status("live", "idle", unknown=why)
     info = guest.origin.info
