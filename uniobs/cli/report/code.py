@@ -10,6 +10,7 @@ from uniobs.image.disasm import Instruction, disassemble
 
 BACK_MAX: Final = 4096  # bytes from the function's start that are decoded to come to the address
 PIECE: Final = 64  # instructions that are decoded at a time: most functions are short
+CALLS: Final = ("call ", "bl ", "blr ")
 FAULT: Final = (5, 6, 5)  # source lines before and after, instructions before, instructions after
 FRAME: Final = (3, 4, 2)
 
@@ -47,6 +48,8 @@ def code(context: Context, pc: int, *, call: bool, before: int, after: int) -> C
     if function is not None and 0 < pc - function[1] <= BACK_MAX:
         rows = _decode(context, module, function[1], pc, after)
         mark = _find(rows, pc, call)
+        if call and mark is not None and not rows[mark].text.startswith(CALLS):
+            mark = _find(rows, pc, False)  # it was interrupted there: nothing returns to it
     note = None
     if mark is None:  # the function isn't known, or holds more than instructions
         rows = _decode(context, module, pc, pc, after)

@@ -83,8 +83,20 @@ def _frames(context: Context, stack: Stack) -> tuple[FrameRow, ...]:
     return tuple(found)
 
 
+def _returns(context: Context, frame: Frame) -> bool:
+    """Whether its pc is where a call returns to: of a switched-out thread the innermost's may be."""
+    if frame.trust != "registers":
+        return True
+    for module in context.modules:
+        if module.holds(frame.pc) and module.holds(frame.pc - 1):
+            here, before = module.symbolise(frame.pc), module.symbolise(frame.pc, True)
+            if here and before and here[0].line != before[0].line:
+                return bool(frame.line == before[0].line)
+    return False
+
+
 def _frame(context: Context, frame: Frame) -> FrameRow:
-    call = frame.level > 0 and frame.trust != "registers"
+    call = _returns(context, frame)
     lines, insns = code.around(context, frame.file, frame.line, frame.pc, call=call, reach=code.FRAME)
     if frame.inlined_into is not None:
         insns = None  # the same instructions as of the frame that it is inlined into
