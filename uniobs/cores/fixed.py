@@ -4,13 +4,12 @@ A fixed core's ELF header leads to program headers for debuggers. The header tha
 in a note, and all that it leads to is still in place: reading by it gives the answers of before.
 """
 
-import json
 import struct
-from typing import NamedTuple
 
 from uniobs.cores.core import Core
 from uniobs.cores.elf import EHDR, ElfCore, Note
 from uniobs.errors import BadFormat
+from uniobs.lean import NamedTuple
 from uniobs.memory.file import FileMemory
 from uniobs.model.guest import Registers
 
@@ -51,12 +50,16 @@ def keep(header: bytes, size: int) -> bytes:
 
 def state(registers: tuple[Registers, ...], identity: bool, notices: tuple[str, ...]) -> bytes:
     """The data of the note of a copy: what its source told beside memory."""
+    import json
+
     cpus = [{"cpu": one.cpu, "source": one.source, "values": one.values} for one in registers]
     return json.dumps({"identity": identity, "registers": cpus, "notices": notices}).encode()
 
 
 def read(elf: ElfCore, notes: list[Note]) -> Core:
     """A core that was written from another format. Raises BadFormat."""
+    import json
+
     data = next((note.data for note in notes if note.name == NAME and note.type == STATE), b"")
     try:
         if len(data) > STATE_MAX:
