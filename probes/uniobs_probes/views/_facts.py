@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from uniobs.errors import BadFormat, ImageMismatch, NotOffered, UniobsError
-from uniobs.image.demangle import display
+from uniobs.image.frames import readable
 from uniobs.lean import Any
 from uniobs.model.guest import Heap, Lock, Socket, Thread
 
@@ -44,7 +44,7 @@ class Facts:
         for module in self._modules():
             found = module.function(thread.entry)
             if found is not None:
-                return display(found[0])
+                return readable(found[0])[0]
         return f"{thread.entry:#x}"
 
     def _modules(self) -> Sequence[Any]:
