@@ -185,7 +185,7 @@ def _show_registers(shell: Shell, registers: Registers) -> None:
     cpu = f", CPU {registers.cpu}" if registers.cpu is not None else ""
     shell.out.line(f"{registers.source or 'registers'}{cpu}", "head")
     values = registers.values
-    for group in (_GENERAL, _SYSTEM):
+    for group in (_GENERAL, _SYSTEM) if "rip" in values else (list(values),):
         shown = [name for name in group if name in values]
         for at in range(0, len(shown), 4):
             cells = [f"%{name:<8}0x{values[name]:016x}" for name in shown[at : at + 4]]

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from uniobs.cli.shell.state import Shell
 from uniobs.cli.shell.table import Call, command
-from uniobs.errors import EXIT_INCOMPLETE, EXIT_OK, NotOffered, UnknownMemory, UsageError
+from uniobs.errors import EXIT_INCOMPLETE, EXIT_OK, NotOffered, UniobsError, UnknownMemory, UsageError
 from uniobs.image import types_leaf
 from uniobs.image.disasm import disassemble
 from uniobs.image.types_expr import Operand, address_of, evaluate
@@ -182,7 +182,18 @@ def _around(shell: Shell, pc: int, count: int) -> int:
     return _listing(shell, pc, count, None, pc)
 
 
+def _check_machine(shell: Shell) -> None:
+    """Raises NotOffered for a guest of another machine than x86-64."""
+    try:
+        registers = shell.target.registers()
+    except UniobsError:
+        return
+    if registers and "pc" in registers[0].values and "rip" not in registers[0].values:
+        raise NotOffered("only x86-64 instructions are decoded, and this guest's are aarch64's")
+
+
 def _decoded(shell: Shell, start: int, count: int, end: int | None) -> list[Any]:
+    _check_machine(shell)
     module = next((module for module in shell.target.modules if module.holds(start)), None)
     rows: list[Any] = []
     here = start

@@ -171,12 +171,20 @@ class GuestScope:
 
     # --- names of addresses ---------------------------------------------------------------------------
 
+    def _named(self) -> list[Any]:
+        """All images, and a live process's libraries."""
+        if self.target.live and self.target.kind == "process":
+            from uniobs.target.hosted import libraries
+
+            return [*self.target.modules, *libraries(self.target)]
+        return list(self.target.modules)
+
     def symbol_at(self, address: int) -> str | None:
         """ "deref+4", "lock_a"; None for what has no name."""
         from uniobs.image.demangle import display
 
         try:
-            modules = self.target.modules
+            modules = self._named()
         except UniobsError:
             return None
         for module in modules:

@@ -13,8 +13,7 @@ from uniobs.model.guest import Thread
 
 GROUP = "uniobs' tools (::NAME --help)"
 # those that open a target of their own, take this terminal, or would end the shell
-_NOT_HERE = frozenset({"shell", "gdb", "ls"})
-_FULL = {"stacks": "bt", "report": "core", "trace": "strace"}
+_NOT_HERE = frozenset({"shell", "gdb", "ls", "tui", "diff"})
 
 
 def _runner(name: str) -> table.Run:
