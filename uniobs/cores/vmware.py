@@ -147,6 +147,8 @@ def _note(tag: Tag, known: dict[str, int]) -> None:
         elif tag.name == "CR64" and len(tag.data) == 72:
             control = struct.unpack_from("<5Q", tag.data)
             known.update((f"cr{number}", control[number]) for number in (0, 2, 3, 4))
+        elif tag.name == "IDTR" and len(tag.data) == 10:
+            (known["idt_base"],) = struct.unpack_from("<Q", tag.data, 2)
     elif tag.number is None:
         return
     elif index is None:

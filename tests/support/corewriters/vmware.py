@@ -29,6 +29,8 @@ def cpus(taken: Snapshot, blocks: bool) -> bytes:
             data += block("gpregs", 128, 0, cpu) + struct.pack("<16Q", *(known.get(n, 0) for n in GENERAL))
         else:
             data += b"".join(tag(n, struct.pack("<Q", known.get(n, 0)), cpu) for n in GENERAL)
+        if blocks:
+            data += block("IDTR", 10, 0, cpu) + struct.pack("<HQ", 0xFFF, known.get("idt_base", 0))
         data += tag("rip", struct.pack("<Q", known.get("rip", 0)), cpu)
         data += tag("eflags", struct.pack("<I", known.get("rflags", 0)), cpu)
         for number in range(5):
