@@ -112,5 +112,6 @@ def _next(name: str, target: Any, found: list[Verdict]) -> list[str]:
         file = f"{os.path.basename(target.name)}.core"
         commands += [f"uniobs bt {name}", f"uniobs core take {name} -o {file}"]
     else:
-        commands += [f"uniobs bt {name}", *(calls or [f"uniobs netstat -an {name}"])]
+        commands += [f"uniobs core show {name}", f"uniobs bt {name}"]
+        commands += calls or [f"uniobs netstat -an {name}"]
     return list(dict.fromkeys(commands))[:4]

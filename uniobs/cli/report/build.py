@@ -64,7 +64,7 @@ def build(target: Any, options: Options, unproven: str | None = None) -> Report:
     sections.append(_unknown(context, unknown, sections))
     return Report(
         *(target.name, __version__, text, style, f"{headline.who(target)}; {image}"),
-        *(tuple(_facts(context)), status, tuple(found), bool(said), status.state != "unknown"),
+        *(tuple(_facts(context, status)), status, tuple(found), bool(said), status.state != "unknown"),
         *(tuple(sections), unproven),
     )
 
@@ -107,7 +107,7 @@ def _without_name(context: Context, text: str) -> str:
     return reason if colon else f"it doesn't tell: {rest}"
 
 
-def _facts(context: Context) -> list[Fact]:
+def _facts(context: Context, status: Status) -> list[Fact]:
     """What was looked at."""
     target = context.target
     facts = []
@@ -119,7 +119,7 @@ def _facts(context: Context) -> list[Fact]:
     with suppress(UniobsError):
         held = sum(part.size for part in target.memory.ranges())
         facts.append(Fact("memory", f"{size_text(held)} held"))
-    if target.live:
+    if target.live and status.state != "dead":
         facts.append(Fact("note", "the guest ran while it was read: sections may be of different moments"))
     return facts
 
