@@ -6,7 +6,6 @@ from functools import cached_property
 from uniobs.errors import BadFormat
 from uniobs.image import proof
 from uniobs.image.dwarf.cfi import CallFrames
-from uniobs.image.dwarf.index import Dwarf, Location
 from uniobs.image.elf import Elf
 from uniobs.image.frames import ELSEWHERE, SourceFrame, readable
 from uniobs.image.opened import Opened, open_image
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from uniobs.image.dwarf.cfa import Rules
+    from uniobs.image.dwarf.index import Dwarf, Location
     from uniobs.image.index.keep import Keeper
     from uniobs.image.types import Types
     from uniobs.memory.base import AddressSpace
@@ -28,7 +28,7 @@ _SAMPLE = 32  # bytes
 _REMEMBERED = 1 << 16  # addresses
 
 
-def _source_frame(place: Location) -> SourceFrame:
+def _source_frame(place: "Location") -> SourceFrame:
     name, linkage = readable(place.function)
     return SourceFrame(name, place.file, place.line, place.inlined, linkage)
 
@@ -83,7 +83,7 @@ class Module:
         return [opened.elf for opened in self._opened]
 
     @cached_property
-    def dwarf(self) -> Dwarf | None:
+    def dwarf(self) -> "Dwarf | None":
         """None when neither the image nor a file beside it carries DWARF."""
         for opened in reversed(self._opened):
             if opened.elf.has_dwarf:

@@ -4,11 +4,11 @@ import os
 from functools import cached_property
 from weakref import WeakValueDictionary
 
-from uniobs.image.dwarf.index import Dwarf
 from uniobs.image.elf import Elf
 from uniobs.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from uniobs.image.dwarf.index import Dwarf
     from uniobs.image.index.keep import Identity, Keeper
 
 
@@ -21,7 +21,9 @@ class Opened:
         self.elf.check()
 
     @cached_property
-    def dwarf(self) -> Dwarf:
+    def dwarf(self) -> "Dwarf":
+        from uniobs.image.dwarf.index import Dwarf
+
         return Dwarf(self.elf)
 
     @cached_property

@@ -7,6 +7,8 @@ died, in the middle of it, or that is garbled: its fields are then None, but for
 even that isn't known.
 """
 
+from __future__ import annotations
+
 from uniobs.lean import Literal
 from uniobs.model.row import field, frozen
 
@@ -223,7 +225,7 @@ class Panic:
     time_ns: int | None = None
     tid: int | None = None
     message: str | None = None
-    registers: "Registers | None" = None
+    registers: Registers | None = None
     stack_va: int | None = None
     stack: bytes = b""
 

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 
 from uniobs.errors import NotOffered
-from uniobs.lean import Any, Final
+from uniobs.lean import TYPE_CHECKING, Any, Final
 from uniobs.model.guest import AllocSite, Counter, Heap, Interface, Lock, Panic, Socket, Thread
 from uniobs.region import _abi
-from uniobs.region.follow import LogFollow, PacketFollow, TraceFollow
 from uniobs.region.panic import read_panic
 from uniobs.region.reader import Region
 from uniobs_probes.kernels import stub_rows as rows
+
+if TYPE_CHECKING:
+    from uniobs.region.follow import LogFollow, PacketFollow, TraceFollow
 
 OFFERS: Final = {
     "threads": _abi.SECTION_THREADS,
@@ -77,13 +79,19 @@ class StubWalker:
     def panic(self) -> Panic | None:
         return read_panic(self._need("panic"))
 
-    def log(self) -> LogFollow:
+    def log(self) -> "LogFollow":
+        from uniobs.region.follow import LogFollow
+
         return LogFollow(self._need("log"))
 
-    def trace(self) -> TraceFollow:
+    def trace(self) -> "TraceFollow":
+        from uniobs.region.follow import TraceFollow
+
         return TraceFollow(self._need("trace"))
 
-    def packets(self) -> PacketFollow:
+    def packets(self) -> "PacketFollow":
+        from uniobs.region.follow import PacketFollow
+
         return PacketFollow(self._need("packets"))
 
     def _maybe(self, question: str) -> Sequence[Any]:
