@@ -55,6 +55,19 @@ def test_nanos() -> None:
 
 
 @real
+def test_nanos_assertion() -> None:
+    ran = symbolise(LOGS / "nanos-assert.serial.log", "nanos/kernel.elf", "nanos/obsprog")
+    assert [note.split("+")[0] for note in notes(ran)][1:3] == ["raise", "abort"] and ran.err == ""
+
+
+@real
+@pytest.mark.parametrize("near", ["near-fn", "fp"])
+def test_nanos_and_another_build(near: str) -> None:
+    ran = symbolise(LOGS / "nanos-crash.serial.log", f"nanos/obsprog-{near}", expect=7)
+    assert "obsprog.c" not in ran.out and "words of a stack" in ran.err
+
+
+@real
 @pytest.mark.parametrize("scenario", ["crash", "assert"])
 def test_osv(scenario: str) -> None:
     ran = symbolise(LOGS / f"osv-{scenario}.serial.log", "osv/loader.elf", "osv/obsprog")

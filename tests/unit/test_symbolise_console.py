@@ -137,6 +137,23 @@ def test_nanos_says_its_slide_late(tmp_path: Path, live: bool) -> None:
     assert out.count(fixed.call("worker")) == 2, "a word of the stack counts where it follows a call"
 
 
+def test_words_of_a_stack_that_fit_no_call(tmp_path: Path) -> None:
+    mine = kernel(tmp_path)
+    inside = [mine.functions[name] + 1 for name in ("deref", "crash_here", "worker")]
+    words = "".join(f"ffffc00000001000:   {word:016x}\n" for word in inside)
+    text = f"   rip: {mine.functions['deref']:016x}\nstack trace:\n{words}"
+    ran = symbolise(tmp_path, text, "--image", mine.path, expect=7)
+    assert "only 0 of the 3 words of a stack" in ran.err and "console.c" not in ran.out
+
+
+def test_an_image_without_names_says_so(tmp_path: Path) -> None:
+    need("strip")
+    mine = kernel(tmp_path)
+    subprocess.run(["strip", mine.path], check=True)
+    ran = symbolise(tmp_path, f"rip={mine.functions['deref']:#x}\n", "--image", mine.path)
+    assert ran.out.endswith("  <- (kernel.elf: no name)\n")
+
+
 def test_hermit_is_found_where_its_loader_put_it(movable: Kernel, tmp_path: Path) -> None:
     at = 0x1C00000
     text = (

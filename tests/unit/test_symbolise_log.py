@@ -75,7 +75,7 @@ def test_any_log(module: Module, lines: list[str]) -> None:
     for foreseen in (False, True):
         image = Image(Module.load(module.path), BIAS)
         found = survey(lines)
-        annotator = Annotator(Images([image]), found.facts if foreseen else ())
+        annotator = Annotator(Images([image]), found if foreseen else None)
         for text in lines:
             done = annotator.feed(text)
             for named in (*done.named, *done.late):

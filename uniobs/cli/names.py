@@ -42,6 +42,8 @@ def lines_of(named: "Named", inlines: bool = True) -> list[str]:
     if not named.frames:
         return [f"({named.module.name}: {named.doubt})"]
     frames = named.frames if inlines else named.frames[-1:]
+    if not any(frame.function or frame.file for frame in frames):
+        return [f"({named.module.name}: no name)"]
     found = []
     for number, frame in enumerate(frames):
         text = _frame(frame, named.offset)

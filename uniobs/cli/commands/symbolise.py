@@ -58,7 +58,7 @@ def run(argv: list[str]) -> int:
 
 def _images(options: Any) -> "list[Image]":
     from uniobs.image.console.placed import Image
-    from uniobs.image.module import Module
+    from uniobs.target.imagefile import load_image
 
     biases = dict(_bias(text) for text in options.bias)
     if options.slide is not None:
@@ -69,7 +69,7 @@ def _images(options: Any) -> "list[Image]":
     for path in options.image:
         bias = biases.pop(path, None)
         bias = biases.pop(os.path.basename(path), None) if bias is None else bias
-        images.append(Image(Module.load(path), bias))
+        images.append(Image(load_image(path), bias))
     for name in biases:
         raise UsageError(f"--bias {name}: no --image of that name")
     return images
@@ -121,7 +121,7 @@ def _addresses(out: "Output", images: "list[Image]", values: list[int], options:
 def _log(out: "Output", images: "list[Image]", path: str, options: Any) -> int:
     from uniobs.cli.names import Stream, text_lines
     from uniobs.image.console import Annotator, Images
-    from uniobs.image.console.annotate import Survey, survey
+    from uniobs.image.console.annotate import Survey, judge, survey
 
     try:
         file = sys.stdin.fileno() if path == "-" else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -139,7 +139,10 @@ def _log(out: "Output", images: "list[Image]", path: str, options: Any) -> int:
             guard()  # it may run for days, and images be built anew meanwhile
         if not options.image:
             images = _remembered(out, ahead)
-        annotator = Annotator(Images(images), ahead.facts if ahead else ())
+        placed = Images(images)
+        if ahead is not None:
+            judge(placed, ahead)
+        annotator = Annotator(placed, ahead)
         Stream(out, annotator, options).copy(file)
     finally:
         if path != "-":

@@ -1,6 +1,6 @@
 """A log's lines, with names on their addresses."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LONGEST: Final = 4096  # characters of a line that are looked at
 _LATE: Final = 256  # addresses that wait for a slide
-_MOST: Final = 65536  # facts, and addresses, that are kept of a log
+_MOST: Final = 65536  # lines, and addresses, that are kept of a log
 _TOP: Final = 1 << 63  # kernels that slide lie above
 
 
@@ -56,34 +56,54 @@ class Annotated:
     late: list[Named]
 
 
-@dataclass(frozen=True, slots=True)
 class Survey:
-    """What a whole log says. ``facts``: (number of the line, fact)."""
+    """What a whole log says, by the number of the line. ``complete``: no line is missing."""
 
-    facts: list[tuple[int, Fact]]
-    addresses: list[Address]
+    def __init__(self) -> None:
+        self.lines: dict[int, tuple[list[Address], list[Fact]]] = {}
+        self.complete = True
+
+    @property
+    def facts(self) -> list[tuple[int, Fact]]:
+        return [(number, fact) for number, (_, facts) in self.lines.items() for fact in facts]
+
+    @property
+    def addresses(self) -> list[Address]:
+        """Those that something speaks for."""
+        return [one for found, _ in self.lines.values() for one in found if one.kind != "word"]
 
 
 def survey(lines: Iterable[str]) -> Survey:
     reader = Lines()
-    facts: list[tuple[int, Fact]] = []
-    addresses: list[Address] = []
+    found = Survey()
     for number, text in enumerate(lines):
-        found, said = reader.read(text)
-        facts += [(number, fact) for fact in said if len(facts) < _MOST]
-        addresses += [one for one in found if one.kind != "word" and len(addresses) < _MOST]
-    return Survey(facts, addresses)
+        what = reader.read(text)
+        if what[0] or what[1]:
+            if len(found.lines) < _MOST:
+                found.lines[number] = what
+            else:
+                found.complete = False
+    return found
+
+
+def judge(images: Images, log: Survey) -> None:
+    """Look through the log once, so that images that aren't its are told before a name is."""
+    annotator = Annotator(images, log)
+    for number in log.lines:
+        annotator.take(number)
+    for image in images.images:
+        image.distrusted = image.fit.wrong
 
 
 class Annotator:
-    """Line after line. ``facts``: what survey() found, when the log could be read before: then nothing is
-    late."""
+    """Line after line. ``log``: what survey() found, when it could be read before: then nothing is late."""
 
-    def __init__(self, images: Images, facts: Sequence[tuple[int, Fact]] = ()) -> None:
+    def __init__(self, images: Images, log: Survey | None = None) -> None:
         self.images = images
         self._lines = Lines()
         self._number = -1
-        self._ahead = list(facts)
+        self._log = log
+        self._ahead = log.facts if log is not None else []
         self._waiting: list[Address] = []
         self.unknown: dict[int, Address] = {}  # where it executed, or returns to, that no image has code at
         for _, fact in reversed(self._ahead):
@@ -94,8 +114,18 @@ class Annotator:
                 images.check(fact)
 
     def feed(self, text: str) -> Annotated:
+        """The next line."""
+        if self._log is not None and self._log.complete:
+            return self.take(self._number + 1)
         self._number += 1
-        addresses, facts = self._lines.read(text)
+        return self._annotate(*self._lines.read(text))
+
+    def take(self, number: int) -> Annotated:
+        """A line of the survey."""
+        self._number = number
+        return self._annotate(*self._log.lines.get(number, ([], [])) if self._log is not None else ([], []))
+
+    def _annotate(self, addresses: list[Address], facts: list[Fact]) -> Annotated:
         late = [named for fact in facts for named in self._take(fact)]
         named: list[Named] = []
         for address in addresses:
@@ -109,7 +139,7 @@ class Annotator:
         return Annotated(named, late)
 
     def _miss(self, address: Address) -> None:
-        if address.kind != "word" and address.value and len(self.unknown) < _MOST:
+        if address.kind in ("pc", "return") and address.value and len(self.unknown) < _MOST:
             self.unknown[address.value] = address
 
     def _take(self, fact: Fact) -> list[Named]:

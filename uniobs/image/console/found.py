@@ -3,7 +3,7 @@
 import re
 from typing import Literal, NamedTuple, Protocol
 
-Kind = Literal["pc", "return", "word"]
+Kind = Literal["pc", "return", "word", "stack"]
 
 NUMBER = r"(?:0[xX])?[0-9a-fA-F]{4,16}"
 
@@ -12,7 +12,8 @@ class Address(NamedTuple):
     """A number on a line that may lie in code. ``start`` and ``end`` are its columns.
 
     kind: pc - there it executed, or would; return - it is returned to, so the call before it is meant;
-    word - a register or a word of a stack: it counts only where it begins a function or follows a call.
+    word - a register, or a number that nothing speaks for: it counts only where it begins a function or
+    follows a call; stack - a word of a stack: as that, but nearly all that lie in code do.
     """
 
     value: int

@@ -30,4 +30,4 @@ class Nanos:
         word = _WORD.match(text)
         if word is None or self._part is None:
             return []
-        return [address(word, 1, "return" if self._part == "frame" else "word")]
+        return [address(word, 1, "return" if self._part == "frame" else "stack")]

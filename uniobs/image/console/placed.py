@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from uniobs.image.module import Module, SourceFrame
 
 OSV_PROGRAM: Final = 0x1000_0000_0000  # where OSv puts the first program that it loads
+_WORDS: Final = 3  # words of a stack that are too few to judge by
 _NANOS: Final = "kas_kern_offset"  # a variable of Nanos' kernel, which nothing else has
+_OTHER: Final = "it isn't the build that printed them, or lies elsewhere"
 _OSV: Final = "_ZN5sched10thread_mapE"
 
 
@@ -32,13 +34,16 @@ class Fit:
 
     returns: set[int] = field(default_factory=set)  # return addresses in its code
     calls: set[int] = field(default_factory=set)  # those of them that follow a call
+    stack: set[int] = field(default_factory=set)  # words of a stack in its code
+    stack_calls: set[int] = field(default_factory=set)  # those that follow a call, or begin a function
     names: set[int] = field(default_factory=set)  # addresses whose function the log names as the image does
     same: int = 0  # pieces of code that the log shows, and that are the image's
     differs: int | None = None  # where one isn't
 
     @property
     def wrong(self) -> bool:
-        return self.differs is not None or 2 * len(self.calls) < len(self.returns)
+        few = len(self.stack) >= _WORDS and 2 * len(self.stack_calls) < len(self.stack)
+        return self.differs is not None or 2 * len(self.calls) < len(self.returns) or few
 
     @property
     def sure(self) -> bool:
@@ -54,6 +59,7 @@ class Image:
     def __init__(self, module: "Module", bias: int | None = None, placed: bool = False) -> None:
         self.module = module
         self.fit = Fit()
+        self.distrusted = False  # a look through the whole log told that it isn't the log's
         self.note: str | None = None  # what was assumed to place it
         self.fixed = bias is not None or placed
         if bias is not None:
@@ -92,26 +98,45 @@ class Image:
             return None
         if self.fit.differs is not None:
             return Named(found, found.kind, self.module, (), None, "its code differs")
+        if self.distrusted and found.kind in ("pc", "return"):
+            stray = found.kind == "return" and self._judge(found, back)[1:] == (False, False)
+            doubt = "no call ends there" if stray else "the log's addresses don't fit it"
+            return Named(found, found.kind, self.module, (), None, doubt)
         if found.kind == "pc":
             return self.place(found, "pc", found.value)
-        function = self.module.function(found.value)
-        starts = function is not None and function[1] == found.value
-        follows = follows_call(self.module, back)
-        if not follows and back != found.value and follows_call(self.module, found.value):
-            back, follows = found.value, True  # it is printed as it is
-        if found.kind == "word":
+        back, follows, starts = self._judge(found, back)
+        if found.kind in ("word", "stack"):
+            if self.distrusted:
+                return None
             if starts:
                 return self.place(found, "word", found.value)
             return self.place(found, "return", back) if follows else None
         if starts and not follows:
             return self.place(found, "pc", found.value)  # what a stack is made to begin with
-        self.fit.returns.add(back)
         if follows is False:
             return Named(found, "return", self.module, (), None, "no call ends there")
-        self.fit.calls.add(back)
-        if found.name is not None and function and function[1] == found.value - (found.offset or 0):
-            self.fit.names.add(back)
         return self.place(found, "return", back)
+
+    def _judge(self, found: Address, back: int) -> tuple[int, bool | None, bool]:
+        """(the return address, does it follow a call, does it begin a function); the fit learns it."""
+        if found.kind == "pc":
+            return back, None, False
+        function = self.module.function(found.value)
+        starts = function is not None and function[1] == found.value
+        follows = follows_call(self.module, back)
+        if not follows and back != found.value and follows_call(self.module, found.value):
+            back, follows = found.value, True  # it is printed as it is
+        if found.kind == "stack":
+            self.fit.stack.add(back)
+            if follows or starts:
+                self.fit.stack_calls.add(back)
+        elif found.kind == "return" and (follows or not starts):
+            self.fit.returns.add(back)
+            if follows is not False:
+                self.fit.calls.add(back)
+            if found.name is not None and function and function[1] == found.value - (found.offset or 0):
+                self.fit.names.add(back)
+        return back, follows, starts
 
     def place(self, found: Address, kind: Kind, at: int) -> Named:
         """An address named as what it is, unchecked. ``at``: the pc, or the return address."""
@@ -131,7 +156,12 @@ class Image:
             return (
                 f"{missing} of {len(self.fit.returns)} return addresses don't follow a call in "
                 f"{self.module.name}: "
-                + ("it isn't the build that printed them, or lies elsewhere" if self.fit.wrong else "unnamed")
+                + (_OTHER if self.fit.wrong else "unnamed")
+            )
+        if self.fit.wrong:
+            return (
+                f"only {len(self.fit.stack_calls)} of the {len(self.fit.stack)} words of a stack that lie in "
+                f"{self.module.name}'s code follow a call: {_OTHER}"
             )
         return None
 

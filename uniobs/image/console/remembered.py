@@ -51,14 +51,16 @@ def recognise(survey: Survey) -> Choice:
 def try_image(module: "Module", survey: Survey) -> Image:
     """The image with its fit to a log."""
     image = Image(module)
-    for _, fact in reversed(survey.facts):
+    facts = survey.facts
+    for _, fact in reversed(facts):
         if isinstance(fact, Slide):
             image.slide(fact)
-    if not image.placed and image.loader is None and any(a.value >= OSV_PROGRAM for a in survey.addresses):
+    addresses = survey.addresses
+    if not image.placed and image.loader is None and any(a.value >= OSV_PROGRAM for a in addresses):
         module.bias, image.placed = OSV_PROGRAM, True
-    for _, fact in survey.facts:
+    for _, fact in facts:
         if isinstance(fact, Code):
             image.check(fact)
-    for address in survey.addresses:
+    for address in addresses:
         image.name(address)
     return image
