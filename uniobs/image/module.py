@@ -47,6 +47,7 @@ class Module:
         self.proof: proof.Proof | None = None  # None: not compared yet
         self.notes: list[str] = []  # what of its debug information couldn't be read
         self._frames: dict[int, tuple[SourceFrame, ...]] = {}
+        self._part = (0, 0)  # of the code, where the last address lay
 
     @classmethod
     def load(
@@ -89,6 +90,10 @@ class Module:
             if opened.elf.has_dwarf:
                 return opened.dwarf
         return None
+
+    @property
+    def has_dwarf(self) -> bool:
+        return any(elf.has_dwarf for elf in self._elves)
 
     @cached_property
     def types(self) -> "Types":
@@ -175,7 +180,7 @@ class Module:
 
     def _dwarf_function(self, address: int) -> tuple[str | None, int, int] | None:
         keeper = self._keeper
-        index = keeper.get() if keeper else None
+        index = keeper.index or keeper.get() if keeper else None
         if index and keeper:
             try:
                 return index.function(address)
@@ -196,8 +201,10 @@ class Module:
         read is said in ``notes``; then the symbol alone answers.
         """
         address = pc - self.bias - return_address
-        known = self._frames.get(address)
-        return list(self._symbolise(address) if known is None else known)
+        try:
+            return [*self._frames[address]]
+        except KeyError:
+            return [*self._symbolise(address)]
 
     def symbolise_many(
         self, pcs: "Iterable[int]", return_addresses: bool = False
@@ -209,17 +216,21 @@ class Module:
         return [known(pc - back) or self._symbolise(pc - back) for pc in pcs]
 
     def _symbolise(self, address: int) -> tuple[SourceFrame, ...]:
-        if self.elf.code_part(address) is None:
-            return ()
+        part = self._part
+        if not part[0] <= address < part[1]:
+            found_part = self.elf.code_part(address)
+            if found_part is None:
+                return ()
+            self._part = found_part
         keeper = self._keeper
-        index = keeper.get() if keeper else None
-        found = None
+        index = keeper.index or keeper.get() if keeper else None
+        found = ELSEWHERE
         if index and keeper:
             try:
                 found = index.find(address)
             except BadFormat:
                 keeper.garbled()
-        if found is None or found is ELSEWHERE:
+        if found is ELSEWHERE:
             found = self._from_dwarf(address)
         if not found or not found[-1].function:
             found = self._named_by_symbol(address, found)

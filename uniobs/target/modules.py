@@ -91,7 +91,7 @@ def _described(guest: "Guest", module: "Module") -> "tuple[Module, ...]":
     and the remembered program on it."""
     if guest.origin.identity or module.build_id is not None or guest.region is not None:
         return (module,)
-    if module.dwarf is None and (other := fitting(guest)) is not None and other.dwarf is not None:
+    if not module.has_dwarf and (other := fitting(guest)) is not None and other.has_dwarf:
         _accept(guest, other)
         module = other
     return (module, *fitting_program(guest, module))
@@ -178,7 +178,7 @@ def _remember(module: "Module") -> None:
 
     if module.file.startswith("/proc/"):
         return
-    if module.dwarf is not None or store.find(module.build_id or module.text_sha) is None:
+    if module.has_dwarf or store.find(module.build_id or module.text_sha) is None:
         store.remember(module)  # a stripped file doesn't take the place of one that tells more
 
 
