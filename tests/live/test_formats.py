@@ -1,7 +1,7 @@
 """One guest, taken once, in every format: ps, bt, why and dmesg say the same of each.
 
-QEMU's own files are real (ELF; kdump-compressed, flattened; makedumpfile -R puts the latter together where it
-is installed); the others are written from their published layouts, with the ELF core's memory and registers.
+QEMU's own files are real (ELF; kdump-compressed, flattened), and so are makedumpfile's, where it is installed.
+The others are written from their published layouts, with the ELF core's memory and registers.
 """
 
 import shutil
@@ -15,7 +15,7 @@ import pytest
 
 import boot
 from support.cli import uniobs
-from support.corewriters import Snapshot, snapshot
+from support.corewriters import Snapshot, elf, snapshot
 from support.corewriters.every import WRITERS
 from support.qemu import demo_elf
 from uniobs.cores import open_core
@@ -106,15 +106,36 @@ def test_core_take_compressed(taken: Taken) -> None:
     assert answers(taken.own) == taken.wanted
 
 
-def test_kdump_that_makedumpfile_put_together(taken: Taken, tmp_path: Path) -> None:
+@pytest.fixture
+def makedumpfile() -> str:
     tool = shutil.which("makedumpfile") or shutil.which("makedumpfile", path="/usr/sbin")
     if tool is None:
         pytest.skip("needs makedumpfile")
+    return tool
+
+
+def test_kdump_that_makedumpfile_put_together(taken: Taken, makedumpfile: str, tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     with taken.files["kdump-zlib"].open("rb") as flat:
-        subprocess.run([tool, "-R", plain], stdin=flat, check=True, capture_output=True)
+        subprocess.run([makedumpfile, "-R", plain], stdin=flat, check=True, capture_output=True)
     assert plain.read_bytes().startswith(b"KDUMP   ")
     assert answers(plain) == taken.wanted
+
+
+@pytest.mark.parametrize("options", ["-c -d 0", "-l -d 0", "-l -d 1", "-F -c -d 0"])
+def test_kdump_of_makedumpfile(options: str, taken: Taken, makedumpfile: str, tmp_path: Path) -> None:
+    """zlib, lzo, lzo without zeros, flattened. It wants program headers right behind the ELF header."""
+    plain, packed = tmp_path / "elf", tmp_path / "packed"
+    elf.write_qemu(plain, taken.snapshot)
+    command = [makedumpfile, *options.split(), plain]
+    if "-F" in options:
+        with packed.open("wb") as out:
+            subprocess.run(command, stdout=out, stderr=subprocess.PIPE, check=True)
+    else:
+        subprocess.run([*command, packed], check=True, capture_output=True)
+    begin = packed.read_bytes()[:12]
+    assert begin == b"makedumpfile" if "-F" in options else begin.startswith(b"KDUMP   ")
+    assert answers(packed) == taken.wanted
 
 
 @pytest.mark.parametrize("kind", [kind for kind in WRITERS if kind not in WITHOUT_REGISTERS])
