@@ -1,5 +1,6 @@
 """drgn on a guest: its memory through our page tables, its images where they were proven to be."""
 
+import sys
 from typing import Any
 
 from uniobs.cli.output import Output
@@ -109,7 +110,12 @@ def run(target: Any, out: Output, commands: list[str] | None) -> int:
 def _batch(target: Any, made: Any, out: Output, commands: list[str]) -> int:
     from drgn.cli import default_globals
 
+    def show(value: Any) -> None:
+        for row in str(value).splitlines() if value is not None else ():
+            out.line(row)
+
     scope = {**default_globals(made), **names(target, made)}
+    sys.displayhook = show
     for text in commands:
         try:
             code = compile(text, "-c", "single")
