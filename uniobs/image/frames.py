@@ -17,7 +17,7 @@ class SourceFrame(NamedTuple):
     linkage_name: str | None = None  # what was demangled
 
 
-ELSEWHERE: Final = (SourceFrame(None, None, None, True),)  # no answer, but: ask another reader
+ELSEWHERE: Final[tuple[SourceFrame, ...]] = (SourceFrame(None, None, None, True),)  # no answer, but: ask another reader
 
 
 def raw_name(plain: str | None, linkage: str | None) -> str | None:

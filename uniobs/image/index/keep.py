@@ -32,7 +32,7 @@ class Keeper:
     def __init__(self, elf: "Elf", identity: Identity) -> None:
         self._elf = elf
         self._identity = identity
-        self._index: SymbolIndex | None = None
+        self.index: SymbolIndex | None = None  # once it is there
         self._build: Build | None = None
         self._tried = 0  # builds
         self._out = -1
@@ -40,18 +40,18 @@ class Keeper:
 
     def get(self, patience: float = _PATIENCE) -> SymbolIndex | None:
         """None: there is none, or not yet. Never raises: the DWARF itself answers then."""
-        if self._index is None and (self._tried == 0 or self._build is not None):
+        if self.index is None and (self._tried == 0 or self._build is not None):
             try:
-                self._index = self._find(patience)
+                self.index = self._find(patience)
             except (OSError, UniobsError):
                 self._tried = 9
                 self._close()
-        return self._index
+        return self.index
 
     def garbled(self) -> None:
         """The index was found to be wrong: it goes, and is built anew, once."""
-        if self._index is not None:
-            self._index = None
+        if self.index is not None:
+            self.index = None
             with suppress(OSError, UniobsError):
                 os.unlink(self._named()[1])
             self._tried -= self._tried <= 1
