@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,14 @@ from tests.support.qemu import MACHINES, booted, demo_elf, dumped, physical
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
 HEAD, THREAD, MAPPING = 32 << 10, 400, 56  # bytes that a fix may add at most
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Images that nobody else remembers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def running(guest: boot.Guest) -> None:

@@ -87,7 +87,7 @@ def _undo(options: Any, out: Output) -> int:
 
         out.object(render.envelope("core fix", path, [{"file": path, "undone": undone}], (), True))
     else:
-        out.line(f"{path}: {'as it was before it was fixed' if undone else 'is not fixed: nothing to undo'}")
+        out.line(f"{path}: {'as it was before it was fixed' if undone else 'not fixed, nothing to undo'}")
     return 0
 
 
@@ -135,8 +135,7 @@ class Said(NamedTuple):
 
 
 def said(target: Any, file: str, done: Fixed | None) -> Said:
-    modules = target.modules
-    gdb, drgn = debuggers.gdb(file, modules), debuggers.drgn(file, modules)
+    gdb, drgn = debuggers.gdb(file, target.modules), debuggers.drgn(file)
     return Said(file, done, [debuggers.shell("gdb", gdb), debuggers.shell("drgn", drgn)])
 
 

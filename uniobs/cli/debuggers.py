@@ -22,10 +22,9 @@ def gdb(core: str, modules: Sequence[Any]) -> list[str]:
     return [*words, "-c", core] if first.bias else [*words, str(first.path), core]
 
 
-def drgn(core: str, modules: Sequence[Any]) -> list[str]:
+def drgn(core: str) -> list[str]:
     """drgn's words: its plugin, which comes with uniobs, places the images as the core says."""
-    named = [word for module in modules if module.build_id for word in ("-s", str(module.path))]
-    return ["-c", core, *(named if len(named) == 2 * len(modules) else [])]
+    return ["-c", core]
 
 
 def thread_names(names: dict[int, str], order: Sequence[int]) -> str:

@@ -209,13 +209,13 @@ def _not_held(modules: "Sequence[Module]", mapped: Sequence[gdbcore.Load]) -> It
     for module in modules:
         missing = 0
         for part in module.elf.segments:
-            if part.type != 1 or not part.memsz:
+            if part.type != 1 or not part.filesz:
                 continue
-            low, high = part.vaddr + module.bias, part.vaddr + module.bias + part.memsz
+            low, high = part.vaddr + module.bias, part.vaddr + module.bias + part.filesz
             held = sum(
                 max(0, min(high, load.virtual + load.size) - max(low, load.virtual)) for load in mapped
             )
-            missing += max(0, part.memsz - held)
+            missing += max(0, part.filesz - held)
         if missing:
             yield (
                 f"{missing} bytes of {module.name} aren't in this core: gdb shows the file's in their place, "
