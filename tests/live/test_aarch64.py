@@ -1,5 +1,6 @@
 """A guest of another machine: its core gives what its region tells; what it lacks is said in one line."""
 
+import random
 import re
 import shutil
 import subprocess
@@ -15,6 +16,8 @@ from support.cli import uniobs
 from uniobs.cores import open_core
 from uniobs.cores.elf import PHDR, ElfCore
 from uniobs.errors import BadFormat
+from uniobs.image.unwind_aarch64 import unwind
+from uniobs.model.guest import Registers
 from uniobs.target import open_target, qmp
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120), aarch64.needs_aarch64]
@@ -171,6 +174,39 @@ def test_garbage_on_the_stack_is_said(taken: Taken, tmp_path: Path) -> None:
         ran = uniobs("bt", "--image", taken.elf, path, expect=4)
         assert why in ran.out
         assert [name for name, _, _ in frames(path, taken.elf)] == ["inner", "middle"]
+
+
+def test_garbled_stacks_end(taken: Taken, tmp_path: Path) -> None:
+    """Random words in place of the stack's, random registers: few frames, each after a call, and an end."""
+    dice = random.Random(20261120)
+    path = tmp_path / "core"
+    shutil.copyfile(taken.core, path)
+    with closing(open_target(str(path), images=[str(taken.elf)])) as target, path.open("r+b") as file:
+        (module,) = target.modules
+        whole = target.registers()[0]
+        sp = whole.values["sp"]
+        where = open_core(str(path))
+        at = where.memory.pieces(sp, 64).__next__()[0]
+        where.memory.close()
+        kept = target.memory.read(sp, 64)
+        places = [sp, sp + 16, sp + 32, sp - 16, 0, 0x40100A10, 0x40100A24, (1 << 64) - 8]
+        places.append(0x7F << 56 | 0x40100A24)  # as if signed
+        lengths = set()
+        for _ in range(2000):
+            words = [dice.choice((*places, dice.getrandbits(64))) for _ in range(8)]
+            some = [
+                word if dice.random() < 0.5 else kept[8 * i : 8 * i + 8] for i, word in enumerate(words)
+            ]
+            data = b"".join(one if isinstance(one, bytes) else one.to_bytes(8, "little") for one in some)
+            file.seek(at)
+            file.write(data)
+            file.flush()
+            changed = {name: dice.choice(places) for name in ("x29", "x30", "sp") if dice.random() < 0.2}
+            found, _ = unwind([module], target.space, Registers({**whole.values, **changed}))
+            lengths.add(len(found))
+            assert 1 <= len(found) <= 128
+            assert all(module.holds(frame.pc - 4) for frame in found[1:])
+    assert len(lengths) > 2
 
 
 def test_instructions_are_aarch64s(taken: Taken) -> None:
