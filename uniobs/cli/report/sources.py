@@ -16,7 +16,8 @@ SUFFIXES: Final = frozenset(
     ".c .h .cc .cpp .cxx .c++ .hh .hpp .hxx .inl .inc .s .asm .rs .go .ml .mli .zig .d .nim .adb .ads .f90"
     " .swift .m .mm .lds .ld .def .tbl .y .l .cs .kt .java .py .lua".split()
 )
-FILE_MAX: Final = 8 << 20
+FILE_MAX: Final = 12 << 20
+TOTAL_MAX: Final = 16 << 20  # bytes of all files
 FILES_MAX: Final = 64
 LINE_MAX: Final = 240  # characters of a line that are shown
 
@@ -33,6 +34,7 @@ class Sources:
     def __init__(self, dirs: tuple[tuple[str, str | None], ...] = ()) -> None:
         self._dirs = dirs
         self._files: dict[str, Found | str] = {}
+        self._room = TOTAL_MAX
         self.missing: dict[str, None] = {}
         self.newer: dict[str, None] = {}
 
@@ -72,8 +74,9 @@ class Sources:
             return "it isn't called like a source file"
         why = "not on this machine (--source-dir DIR)"
         for path in self._candidates(file):
-            read = _read(path)
+            read = _read(path, self._room)
             if isinstance(read, Found):
+                self._room -= sum(map(len, read.lines))
                 return read
             why = read or why
         return why
@@ -93,7 +96,7 @@ class Sources:
         return found
 
 
-def _read(path: Path) -> Found | str | None:
+def _read(path: Path, room: int) -> Found | str | None:
     """None: there is no such file."""
     try:
         real = os.path.realpath(path)
@@ -107,6 +110,8 @@ def _read(path: Path) -> Found | str | None:
         about = os.fstat(handle)
         if not stat.S_ISREG(about.st_mode) or about.st_size > FILE_MAX:
             return "no regular file, or too large for source"
+        if about.st_size > room:
+            return f"the report reads no more than {TOTAL_MAX >> 20} MiB of source"
         data = os.read(handle, FILE_MAX)
     except OSError:
         return "not readable"
