@@ -1,6 +1,7 @@
 """Names on the addresses of console logs: every kernel's shapes, slides, and images that aren't the log's."""
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -308,6 +309,22 @@ def test_a_live_pipe_is_answered_line_by_line(fixed: Kernel) -> None:
         process.stdin.close()
         assert process.stdout.read() == call + b"  <- " + fixed.call("worker").encode() + b"\n"
     assert process.returncode == 0
+
+
+def test_an_interrupt_and_a_reader_that_left_are_quiet(fixed: Kernel, tmp_path: Path) -> None:
+    command = [UNIOBS, "symbolise", "--image", fixed.path]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as process:
+        process.stdin.write(b"hello\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"hello\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130 and process.stderr.read() == b""
+    with subprocess.Popen(command, **pipes) as process:
+        process.stdout.close()
+        process.stdin.write(b"hello\n" * 100)
+        process.stdin.close()
+        assert process.wait(20) == 3 and process.stderr.read() == b""
 
 
 def test_mistakes_are_one_line(fixed: Kernel, tmp_path: Path) -> None:

@@ -17,11 +17,13 @@ _SAID = re.compile(
 class Generic:
     def read(self, text: str) -> list[Address | Fact]:
         found: list[Address | Fact] = []
-        frame = _FRAME.search(text)
+        frame = _FRAME.search(text) if "#" in text else None
         if frame:
             return [address(frame, 2, "return" if int(frame[1]) else "pc")]
-        for match in _BRACKETS.finditer(text):
-            found.append(address(match, 1, "return"))
+        if "[<" in text:
+            found += [address(match, 1, "return") for match in _BRACKETS.finditer(text)]
+        if "0x" not in text:
+            return found
         for match in _NUMBER.finditer(text):
             before = text[max(0, match.start() - 40) : match.start()]
             said = _SAID.search(before)

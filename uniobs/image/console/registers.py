@@ -14,6 +14,11 @@ _POINTER = re.compile(rf"\binstruction_pointer: (?:VirtAddr\()?({NUMBER})\b")
 
 
 _AARCH64 = re.compile(rf"(?<![\w.])(pc|lr|x30|elr(?:_el[1-3])?)\s*[:=]\s*({NUMBER})(?![\w.])", re.IGNORECASE)
+# one of which is in each line of a dump: to look for them is cheaper than the patterns
+_HINTS = (
+    "rip", "eip", "rax", "rbx", "rdx", "rsi", "rdi", "r8", "r08", "r 8", "r9", "r 9", "r09", "r1", "lr",
+    "rcx", "pc", "instruction_pointer", "x30",
+)  # fmt: skip
 _POINTER_NEXT = re.compile(r"\binstruction_pointer: VirtAddr\(\s*$")
 _ALONE = re.compile(rf"^\s*({NUMBER}),?\s*$")
 
@@ -28,6 +33,9 @@ class Registers:
         if alone:
             return [address(alone, 1, "pc")]
         found: list[Address | Fact] = []
+        lower = text.lower()
+        if not any(hint in lower for hint in _HINTS):
+            return found
         for match in _REGISTER.finditer(text):
             name = match[1].lower()
             if name not in ("rsp", "rbp"):
