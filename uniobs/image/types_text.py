@@ -101,7 +101,7 @@ class Printer:
     def _array(self, value: Value, indent: int, depth: int, follow: int) -> str:
         bound = value.type.bounds[0]
         if bound is None:
-            return "<unknown: how many elements it has>"
+            return f"<of unknown length, at {value.address:#x}>"
         if not self.style.format or self.style.format == "s":
             letters = types_leaf.letters(value, self.style.elements)
             if letters is not None:
