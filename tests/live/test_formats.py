@@ -1,6 +1,6 @@
 """One guest, taken once, in every format: ps, bt, why and dmesg say the same of each.
 
-QEMU's own files are real (ELF; kdump-compressed, flattened), and so are makedumpfile's, where it is installed.
+QEMU's own files are real (ELF; kdump-compressed, flattened); so are makedumpfile's, where it is installed.
 The others are written from their published layouts, with the ELF core's memory and registers.
 """
 
