@@ -22,6 +22,7 @@ from uniobs.target import open_target, qmp
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120), aarch64.needs_aarch64]
 RAM = 0x40000000
+VIEWS = (("ps",), ("bt",), ("netstat", "-a"), ("counters",))
 
 
 class Taken(NamedTuple):
@@ -174,6 +175,27 @@ def test_garbage_on_the_stack_is_said(taken: Taken, tmp_path: Path) -> None:
         ran = uniobs("bt", "--image", taken.elf, path, expect=4)
         assert why in ran.out
         assert [name for name, _, _ in frames(path, taken.elf)] == ["inner", "middle"]
+
+
+def test_live_and_its_core_agree(tmp_path: Path) -> None:
+    """Its RAM begins at 1 GiB; the monitor's registers are those of the core."""
+    core = tmp_path / "core"
+    with aarch64.boot(tmp_path) as guest:
+        with qmp.opened(guest.qmp) as monitor:
+            monitor.stop()
+            monitor.dump(str(core))
+        named = ("--json", "--image", guest.elf)
+        live = {view: uniobs(*view, *named, guest.pid, expect=(0, 4)).rows for view in VIEWS}
+        (row,) = [row for row in uniobs("ls", "--json", expect=None).rows if row["pid"] == guest.pid]
+        assert (row["vmm"], row["sees"]) == ("qemu virt", "stub")
+        with closing(open_target(str(guest.pid))) as target:
+            registers = [one.values for one in target.registers()]
+        for view, rows in live.items():
+            assert rows
+            assert rows == uniobs(*view, *named, core, expect=(0, 4)).rows, view
+    opened = open_core(str(core))
+    opened.memory.close()
+    assert registers == [one.values for one in opened.registers]
 
 
 def test_garbled_stacks_end(taken: Taken, tmp_path: Path) -> None:

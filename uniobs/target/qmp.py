@@ -24,6 +24,7 @@ _SEGMENTS = re.compile(r"^([CDEFGS]S|LDT|TR)\s*=\s*([0-9a-fA-F]{4}) ([0-9a-fA-F]
 _TABLES = re.compile(r"^(GDT|IDT)=\s+([0-9a-fA-F]{8,16})", re.MULTILINE)
 _HALTED = re.compile(r"\bHLT=([01])")
 _CPU = re.compile(r"^CPU#(\d+)", re.MULTILINE)
+_AARCH64 = re.compile(r"\b(PC|SP|PSTATE|X)(\d\d)?=([0-9a-f]{8,16})")
 _ALIASES = {"rfl": "rflags"}
 
 
@@ -162,6 +163,9 @@ def parse_registers(text: str) -> list[Registers]:
         for name, number in _NUMBERS.findall(part):
             key = name.lower()
             values[_ALIASES.get(key, key)] = int(number, 16)
+        if "PSTATE=" in part:
+            for name, index, number in _AARCH64.findall(part):
+                values[name.lower() + (str(int(index)) if index else "")] = int(number, 16)
         for name, selector, base in _SEGMENTS.findall(part):
             key = name.lower()
             values[key] = int(selector, 16)

@@ -1,5 +1,7 @@
 """A VMM's guest RAM: which of its mappings it is, and where the guest sees it."""
 
+import os
+
 from uniobs.errors import BadFormat, TargetError
 from uniobs.memory.base import Memory
 from uniobs.memory.blocks import Block
@@ -32,6 +34,20 @@ def low_memory(machine: str, size: int) -> int | None:
     return size if size <= 2 * GIB else None
 
 
+def ram_start(info: GuestInfo) -> int:
+    """Where the RAM of a QEMU machine begins. Raises TargetError when it isn't known.
+
+    Source: hw/arm/virt.c of QEMU; machines of x86 have it from 0.
+    """
+    program = os.path.basename(info.process.exe or (info.process.argv or [""])[0]).removesuffix(" (deleted)")
+    other = program.removeprefix("qemu-system-")
+    if other == program or other in ("x86_64", "i386"):
+        return 0
+    if other == "aarch64" and (info.machine or "").startswith("virt"):
+        return GIB
+    raise TargetError(f"pid {info.pid}: where {program} puts the RAM of its {info.machine} isn't known")
+
+
 def layout(size: int, below: int | None, where: int) -> list[Block]:
     """One or two blocks of RAM. ``where``: VMM address or file offset of its first byte."""
     if below is None:
@@ -55,19 +71,21 @@ def ram_mappings(maps: list[Mapping], size: int) -> list[Mapping]:
 def find_ram(info: GuestInfo, notices: list[str]) -> Memory:
     """The RAM of a VMM. Raises TargetError when none of its mappings can be it."""
     procfs.check_access(info.pid)
-    size = info.memory or 0
+    size, start = info.memory or 0, ram_start(info)
     choices = ram_mappings(read_maps(info.pid), size)
     exact = [m for m in choices if m.size == size]
     if exact:
         chosen, base = exact[0], exact[0].start
         if len(exact) > 1:  # the region tells
-            shown = [m for m in exact if _shows_region(info.pid, m, size, info.machine or "?")]
+            shown = [m for m in exact if _shows_region(info.pid, m, size, info.machine or "?", start)]
             if shown:
                 chosen, base = shown[0], shown[0].start
             else:
                 notices.append(
                     f"{len(exact)} mappings of {info.name} are of its RAM's size: the first is taken"
                 )
+    elif start:
+        raise TargetError(f"pid {info.pid}: no mapping that could be {size >> 20} MiB of guest RAM")
     else:
         found = next((hit for m in choices if (hit := _base_by_region(info.pid, m, size)) is not None), None)
         if found is not None:
@@ -79,6 +97,8 @@ def find_ram(info: GuestInfo, notices: list[str]) -> Memory:
             )
         else:
             raise TargetError(f"pid {info.pid}: no mapping that could be {size >> 20} MiB of guest RAM")
+    if start:
+        return _memory(info.pid, chosen, [Block(start, size, base)])
     below = _below(info, size, notices)
     return _memory(info.pid, chosen, layout(size, below, base))
 
@@ -107,8 +127,10 @@ def _own_address(pid: int, where: int) -> int:
     return int.from_bytes(gather(pid, [where + HEADER_OFFSETS["self_pa"]], 8), "little")
 
 
-def _shows_region(pid: int, mapping: Mapping, size: int, machine: str) -> bool:
+def _shows_region(pid: int, mapping: Mapping, size: int, machine: str, start: int) -> bool:
     blocks = layout(size, low_memory(machine, size), mapping.start)
+    if start:
+        blocks = [Block(start, size, mapping.start)]
     for where in scan.magic_in_process(pid, mapping.start, mapping.size):
         own = _own_address(pid, where)
         if any(own - block.start == where - block.where for block in blocks):
