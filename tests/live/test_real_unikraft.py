@@ -259,7 +259,8 @@ def test_every_build(variant: str, tmp_path: Path) -> None:
 def test_heap(scenes: Any) -> None:
     """Of 64 MiB; what a connection takes is given back."""
     guest = scenes("run").guest
-    heap = uniobs("core", guest.pid, "--json", expect=(0, 1, 4)).json["tables"]["heap"]
+    report = uniobs("core", guest.pid, "--json", expect=(0, 1, 4)).json
+    heap = report["sections"]["memory"]["data"]["heap"]
     assert 32 << 20 < heap["total"] < 64 << 20
     assert 0 < heap["used"] < heap["total"] and 0 < heap["largest_free"] <= heap["total"] - heap["used"]
 
