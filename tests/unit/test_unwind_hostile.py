@@ -193,3 +193,22 @@ def test_callers_past_an_overwritten_return_address_are_marked(module: Module, s
     assert note is not None
     assert note.startswith("smashed: the return address at ") and "(0x6161616161616161)" in note
     assert "searching" in note
+
+
+def test_code_of_an_unknown_module_is_a_frame_without_a_name(module: Module, space: FlatSpace) -> None:
+    """A caller in a plugin of which no image is known: its call tells; then the frame pointer leads on."""
+    plugin, frame = 0x600000, STACK + 0x8000
+    areas = {plugin: b"\x90" * 32 + b"\xe8\x00\x01\x00\x00" + b"\x90" * 32}
+    held = FlatSpace({a + BIAS: bytes(text) for a, text in module.elf.text} | areas | {STACK: bytes(SIZE)})
+    registers = recursion(module, held, 3, plugin + 37) | {"rbp": frame}
+    outer = after_call(module, "main", "fault")
+    held.write(frame, 0)
+    held.write(frame + 8, outer)
+    held.write(frame + 16 + cfa_offset(module, outer) - 8, 0)
+    frames, note = unwind([module], held, registers)
+    assert [f.function for f in frames] == ["deep", "deep", "deep", None, "main"]
+    assert [f.trust for f in frames][2:] == ["cfi", "cfi", "frame-pointer"]
+    assert frames[3].pc == plugin + 37 and frames[3].module is None
+    assert "smashed" not in (note or "")
+    registers = recursion(module, held, 3, plugin + 30) | {"rbp": frame}  # no call ends there
+    assert "smashed" in (unwind([module], held, registers)[1] or "")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from uniobs.errors import UnknownMemory
-from uniobs.image.calls import follows_call, surely_follows_call
+from uniobs.image.calls import ends_with_call, follows_call, surely_follows_call
 from uniobs.image.climb import RBP, RIP, RSP, SAVED, Climber, Plain, plain
 from uniobs.image.dwarf.expr import evaluate
 from uniobs.image.interrupted import SIZE, Pushed, pushed
@@ -89,6 +89,15 @@ class Stepper:
             self._known[pc] = follows_call(module, pc)
         return self._known[pc]
 
+    def _foreign(self, pc: int) -> bool:
+        """Whether a call ends before ``pc`` in memory of which no image is known: code of another module."""
+        if self.module(pc) is not None or self.module(pc - 1) is not None:
+            return False
+        try:
+            return pc >= 16 and ends_with_call(self._memory.read(pc - 8, 8))
+        except UnknownMemory:
+            return False
+
     def _plain(self, pc: int) -> Plain | None:
         module = self.module(pc - 1)
         return plain(module.cfi(pc - 1)) if module is not None and self.is_return(pc) else None
@@ -117,7 +126,7 @@ class Stepper:
         """The caller of ``place``. Raises End."""
         module = self.module(place.lookup)
         if module is None:
-            caller = self._returned(place)
+            caller = self._returned(place) if place.exact else None
             if caller is not None:
                 return caller
         else:
@@ -216,6 +225,8 @@ class Stepper:
         if self.is_return(pc) is not False:
             return False
         module = self.module(pc)
+        if self._foreign(pc):
+            return False
         if module is None and self.module(pc - 1) is None:
             raise Overwritten(f"smashed: the return address at {cfa - 8:#x} is no known code ({pc:#x})")
         if module is not None:
@@ -296,13 +307,13 @@ class Stepper:
         except UnknownMemory:
             return None
         exact = self._credible(pc)
-        if exact is None:
+        if exact is None and not self._foreign(pc):
             return None
         registers = {RSP: rbp + 16}
         if saved == 0 or (saved > rbp and saved % 8 == 0 and saved <= high):
             registers[RBP] = saved
         place.cfa = rbp + 16
-        return Place(pc, registers, "scan" if self._scanned else "frame-pointer", exact)
+        return Place(pc, registers, "scan" if self._scanned else "frame-pointer", bool(exact))
 
     def _beyond(self, place: Place, lost: Overwritten) -> Place:
         """Past an overwritten return address, once: by a search of the stack, and saying so."""
