@@ -1,19 +1,13 @@
 """Firecracker's snapshots: a memory file without a header, and the microVM's state in another.
 
 Source: src/vmm/src/snapshot/mod.rs, src/vmm/src/persist.rs, src/vmm/src/arch/x86_64/{layout,mod,vcpu}.rs of
-Firecracker. Up to v1.14 the state is bincode: u64 magic, the format's version as text, the memory's size in
-MiB, ..., CRC-64. A vCPU's registers lie in it as KVM gave them, each struct behind its size: a row of sizes
-that nothing else has. Later versions (bitcode) tell nothing that could be found for certain.
+Firecracker. The file says nothing of where the guest sees it: the version of the state does.
 """
 
 import os
-import re
-import struct
-from typing import NamedTuple
 
-from uniobs.cores import kvm
 from uniobs.cores.core import Core
-from uniobs.cores.firecracker_crc import crc64
+from uniobs.cores.firecracker_state import MAGIC, State, read_state
 from uniobs.cores.pieces import pread
 from uniobs.errors import BadFormat, UniobsError, UnknownMemory
 from uniobs.memory.blocks import Block
@@ -22,30 +16,17 @@ from uniobs.memory.paging import PageTables
 from uniobs.model.guest import Registers
 
 KIND = "firecracker"
-MAGIC = struct.pack("<Q", 0x0710_1984_8664_0000)
-MAGIC_ARM = struct.pack("<Q", 0x0710_1984_AAAA_0000)
-STATE_MAX = 10 << 20
 SIBLINGS_MAX = 1 << 10
 EFER_LMA = 1 << 10
 MIB, GIB = 1 << 20, 1 << 30
 OLD_LOW, NEW_LOW = 4 * GIB - 768 * MIB, 3 * GIB  # RAM below 4 GiB
 OLD_LAST, NEW_FIRST = 6, 8  # versions of the format: v1.12 and earlier, v1.13 and later
 HIGH_HOLE = (256 * GIB, 512 * GIB)
-_VERSION = re.compile(rb"(\d{1,4})\.(\d{1,4})\.(\d{1,4})")
-# debug registers, local APIC, MP state, registers, special registers, events: sizes of KVM's structs
-VCPU = (128, 1024, 4, kvm.REGS.size, kvm.SREGS_SIZE, 64)
-CPUS_MAX = 32
-
-
-class State(NamedTuple):
-    version: int
-    memory: int  # bytes
-    registers: tuple[Registers, ...]
 
 
 def read(fd: int, path: str) -> Core:
     """``fd`` is the state's file. Raises BadFormat."""
-    state = _state(fd, path)
+    state = read_state(fd, path)
     memory = _memory_of(path, state.memory)
     other = open_file(memory)
     try:
@@ -68,7 +49,7 @@ def beside(fd: int, path: str) -> Core | None:
             continue
         try:
             if pread(other, len(MAGIC), 0) == MAGIC:
-                found.append((name, _state(other, name)))
+                found.append((name, read_state(other, name)))
         except BadFormat:
             continue
         finally:
@@ -98,41 +79,6 @@ def read_directory(path: str) -> Core:
     except BaseException:
         os.close(fd)
         raise
-
-
-def _state(fd: int, path: str) -> State:
-    size = os.fstat(fd).st_size
-    data = pread(fd, size, 0) if size <= STATE_MAX else b""
-    if len(data) < 32 or crc64(data[:-8]) != int.from_bytes(data[-8:], "little"):
-        raise BadFormat(f"{path}: a state of Firecracker, cut short or garbled: its checksum is wrong")
-    (length,) = struct.unpack_from("<Q", data, 8)
-    version = _VERSION.fullmatch(data[16 : 16 + min(length, 32)])
-    if version is None or len(data) < 16 + length + 8 + 8:
-        raise BadFormat(f"{path}: a state of Firecracker of an unknown version")
-    (mib,) = struct.unpack_from("<Q", data, 16 + length)
-    if not 0 < mib < 1 << 24:
-        raise BadFormat(f"{path}: a state of Firecracker of an unknown version ({mib} MiB of memory)")
-    return State(int(version[1]), mib * MIB, _vcpus(data))
-
-
-def _vcpus(data: bytes) -> tuple[Registers, ...]:
-    """Where KVM's structs follow each other as in struct VcpuState."""
-    found: list[Registers] = []
-    first = struct.pack("<Q", VCPU[0])
-    at = data.find(first)
-    while at >= 0 and len(found) < CPUS_MAX:
-        parts, position = [], at
-        for size in VCPU:
-            if data[position : position + 8] != struct.pack("<Q", size):
-                break
-            parts.append(data[position + 8 : position + 8 + size])
-            position += 8 + size
-        if len(parts) == len(VCPU) and len(parts[-1]) == VCPU[-1]:
-            found.append(Registers(kvm.registers(parts[3], parts[4]), "snapshot", len(found)))
-            at = data.find(first, position)
-        else:
-            at = data.find(first, at + 1)
-    return tuple(found)
 
 
 def _core(fd: int, path: str, state_path: str, state: State) -> Core:
