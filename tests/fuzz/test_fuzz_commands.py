@@ -40,6 +40,9 @@ core --json
 core --html -
 doctor""".splitlines()
 ]
+SHELL = ("::status", "::threads | print $it", "::walk threads", "::heap", "::trace", "::locks",
+         "x/32gx 0x100000", "::regs", "::stack", "::whatis 0x100000")  # fmt: skip
+COMMANDS.append(["shell", *(word for order in SHELL for word in ("-c", order))])
 MUTANTS = int(os.environ.get("UNIOBS_FUZZ_COMMANDS", "60"))
 
 
