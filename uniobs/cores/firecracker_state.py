@@ -1,7 +1,7 @@
 """The state of a microVM, as Firecracker's snapshots have it up to v1.14.
 
 Source: src/vmm/src/{snapshot/mod,persist,arch/x86_64/vcpu}.rs of Firecracker, serialize.rs of kvm-bindings.
-It is bincode: u64 magic, the format's version as text, the memory's size in MiB, ..., CRC-64. A vCPU's registers
+It is bincode: u64 magic, the format's version as text, the memory in MiB, ..., CRC-64. A vCPU's registers
 lie in it as KVM gave them, each struct behind its size: a row of sizes that nothing else has. Later versions
 (bitcode) tell nothing that could be found for certain.
 """
