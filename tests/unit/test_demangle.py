@@ -69,6 +69,26 @@ def test_the_function_itself() -> None:
         assert demangle.bare(name) == bare
 
 
+def test_long_names_lose_their_template_arguments_first() -> None:
+    waits = "sched::thread::do_wait_until<sched::noninterruptible, waiter::wait(sched::timer*)::'lambda'()>"
+    assert demangle.brief(waits) == "sched::thread::do_wait_until<...>"
+    assert demangle.brief(waits, 200) == waits
+    assert demangle.brief("a<int>::b<" + "c, " * 40 + "d>::e") == "a<int>::b<...>::e"
+    for odd in ("operator<", "operator>", "operator->", "a<b", "a>b<c"):
+        text = demangle.brief(odd + "x" * 200)
+        assert text.startswith(odd) and len(text) == 192 and text.endswith("...")
+    plain = "a_function_of_c_with_a_name_that_says_very_much_about_what_it_does"
+    assert demangle.brief(plain) == plain
+
+
+def test_arguments_that_repeat_much_dont_hide_the_name() -> None:
+    name = (
+        "_ZSt10__invoke_rIvRZN6memory9page_pool2l2C4EvEUlvE_JEENSt9enable_ifIXsrSt6__and_IJSt7is_voidIT_ESt14__is_"
+        "invocableIT0_JDpT1_EEEE5valueES8_E4typeEOSB_DpOSC_"
+    )
+    assert demangle.display(name) == "std::__invoke_r<void, memory::page_pool::l2::l2()::'lambda'()&>"
+
+
 def test_beside_cxxfilt() -> None:
     """Every mangled name of a C++ program of the system's: the same, but for spelling of lambdas and >>."""
     if shutil.which("c++filt") is None:

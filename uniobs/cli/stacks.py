@@ -110,7 +110,16 @@ def show_stack(out: Output, stack: Stack, *, faulting: str | None = None) -> Non
 def _name(frame: Frame) -> str:
     if frame.function is None:
         return f"{frame.pc:#x}"
-    return frame.function
+    return _brief(frame.function)
+
+
+def _brief(function: str) -> str:
+    """C++'s templates may take a screen; JSON has the whole name."""
+    if len(function) <= 48:
+        return function
+    from uniobs.image.demangle import brief
+
+    return brief(function)
 
 
 def _spot(frame: Frame) -> str:
@@ -123,7 +132,7 @@ def how(frame: Frame) -> str:
     """How a frame is known, what it is inlined into, what makes it doubtful."""
     text = HOW[frame.trust]
     if frame.inlined_into:
-        text += f" (inlined into {frame.inlined_into})"
+        text += f" (inlined into {_brief(frame.inlined_into)})"
     if frame.unproven:
         text += " UNPROVEN: its code in memory differs from the image"
     return text.strip()

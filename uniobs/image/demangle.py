@@ -20,6 +20,7 @@ _REPEATS: Final = re.compile(r"[ST][0-9A-Z]*_|B[0-9A-Za-z]*_|Dp")
 _REPEATS_MAX: Final = 16
 _PACK: Final = 8  # a pack weighs as much
 _CLONES: Final = re.compile(r"\.[A-Za-z_]+(?:\.\d+)*")  # .part.0 .constprop.1 .cold .llvm.123
+_PLAIN: Final = re.compile(r"_Z(?:L|St)?(\d{1,4})")  # a name of one part, so long
 _RUST_HASH: Final = re.compile(r"17h[0-9a-f]{16}E(?=\.|\Z)")
 _RUST_ESCAPE: Final = re.compile(r"\$(SP|BP|RF|LT|GT|LP|RP|C|u[0-9a-f]{1,6})\$|\.\.")
 _RUST_CHARS: Final = {"SP": "@", "BP": "*", "RF": "&", "LT": "<", "GT": ">", "LP": "(", "RP": ")", "C": ","}
@@ -91,6 +92,27 @@ def bare(readable: str) -> str:
     return parts[-1] if parts else readable
 
 
+def brief(readable: str, most: int = 48) -> str:
+    """As display() gave it, but template arguments of a longer one become <...>; of a very long one the end
+    goes too."""
+    if len(readable) <= most:
+        return readable
+    kept: list[str] = []
+    depth = begin = 0
+    for at, char in enumerate(readable):
+        depth += {"<": 1, ">": -1}.get(char, 0)
+        if char == "<" and depth == 1:
+            begin = at
+        elif char == ">" and depth == 0:
+            kept.append("<...>" if at - begin > 8 else readable[begin : at + 1])
+        elif depth == 0:
+            kept.append(char)
+        elif depth < 0:
+            break  # operator> and its like
+    text = "".join(kept) if depth == 0 else readable
+    return text if len(text) <= 4 * most else text[: 4 * most - 3] + "..."
+
+
 def _core(name: str) -> str | None:
     """The mangled name in ``name``; None when it isn't mangled."""
     name = name.removeprefix(_HERMIT) if name.startswith((_HERMIT + "_Z", _HERMIT + "_R")) else name
@@ -151,23 +173,29 @@ def _in_child(name: str) -> str | None:
     return done.stdout.decode("utf-8", "replace") or None
 
 
-def _without_arguments(name: str) -> str:
+def _without_arguments(whole: str) -> str:
     """The start of a C++ name that is a name already: _ZN2ns2fnEi without the i, and with its template
     arguments. (A mangled function is a name and then types, so the shortest valid start is the name.)"""
     import pycxxfilt
 
-    if len(name) > _INPUT_MAX or len(_REPEATS.findall(name)) > _REPEATS_MAX or "Dp" in name:
-        return name
-    best = 0
-    for end in range(4, len(name) + 1):
-        if best and name[best : best + 1] not in ("I", "B"):
+    name = whole[:_INPUT_MAX]
+    length, weight = len(name), 0
+    for found in _REPEATS.finditer(name):
+        weight += _PACK if found[0] == "Dp" else 1
+        if weight > _REPEATS_MAX:
+            length = found.end() - 1
             break
+    plain = _PLAIN.match(name)
+    best, end = 0, plain.end() + int(plain[1]) if plain else 4
+    nested = name.startswith("_ZN")
+    while end <= length and (not best or name[best : best + 1] in ("I", "B")):
         try:
-            if pycxxfilt.demangle(name[:end]):
+            if (name[end - 1] == "E" or not (nested or best)) and pycxxfilt.demangle(name[:end]):
                 best = end
         except ValueError:
-            continue
-    return name[:best] if best else name
+            pass
+        end += 1
+    return name[:best] if best else whole
 
 
 def _rust(text: str) -> str:

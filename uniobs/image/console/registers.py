@@ -11,8 +11,6 @@ _REGISTER = re.compile(
 )
 # Rust's x86_64 crate: instruction_pointer: 0x1c28360, or VirtAddr(0x1c28360), or that on three lines
 _POINTER = re.compile(rf"\binstruction_pointer: (?:VirtAddr\()?({NUMBER})\b")
-
-
 _AARCH64 = re.compile(rf"(?<![\w.])(pc|lr|x30|elr(?:_el[1-3])?)\s*[:=]\s*({NUMBER})(?![\w.])", re.IGNORECASE)
 # one of which is in each line of a dump: to look for them is cheaper than the patterns
 _HINTS = (
