@@ -153,3 +153,12 @@ def test_files_that_are_no_cores(taken: Taken, tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(NoSuchTarget):
         open_target(str(tmp_path / "none"))
+
+
+def test_a_guest_before_64_bit_mode_is_refused(tmp_path: Path) -> None:
+    """QEMU then writes a core of i386."""
+    with boot(tmp_path, "-S") as guest, qmp.opened(guest.qmp) as monitor:
+        monitor.dump(str(tmp_path / "core"))
+    with pytest.raises(BadFormat, match=r"an ELF core of i386: only those of x86-64") as caught:
+        open_target(str(tmp_path / "core"))
+    assert "\n" not in str(caught.value)
