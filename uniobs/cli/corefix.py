@@ -105,10 +105,9 @@ class Said(NamedTuple):
             seen = self.done.view
             row |= {
                 "threads": [
-                    {"id": one.pid, "name": seen.names.get(one.pid), "partial": one.pid in seen.partial}
+                    {"id": one.pid, "name": seen.names.get(one.pid), "known": seen.partial.get(one.pid)}
                     for one in seen.threads
                 ],
-                "known_registers": list(seen.known),
                 "left_out": [{"thread": thread, "why": why} for thread, why in seen.left_out],
                 "mappings": self.done.mappings,
                 "added": self.done.added,
@@ -157,12 +156,12 @@ def say_gaps(out: Output, done: Fixed) -> None:
         out.notice(f"thread {thread} is left out: {why}")
     if len(done.view.left_out) > SHOWN:
         out.notice(f"{len(done.view.left_out) - SHOWN} more threads are left out")
-    if done.view.partial:
-        known = " ".join(done.view.known)
-        out.notice(
-            f"of {len(done.view.partial)} threads that were not on a CPU only {known} are known: "
-            "gdb shows their other registers as 0"
-        )
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for pid, known in done.view.partial.items():
+        groups.setdefault(known, []).append(pid)
+    for known, pids in groups.items():
+        which = f"{len(pids)} threads" if len(pids) > 1 else f"thread {pids[0]}"
+        out.notice(f"of {which} only {' '.join(known)} are known; gdb shows the other registers as 0")
     for notice in done.notices:
         out.notice(notice)
 

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from uniobs.cores.elf import USER_REGS
 from uniobs.errors import Incomplete, NotOffered, UniobsError
 from uniobs.export.gdbcore import PF_R, PF_W, PF_X, Load, ThreadState
 from uniobs.memory.blocks import Block
@@ -19,16 +20,16 @@ THREADS_MAX: Final = 1 << 14
 SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV = 4, 5, 6, 7, 8, 11
 SIGNALS = {0: SIGFPE, 3: SIGTRAP, 6: SIGILL, 12: SIGBUS, 16: SIGFPE, 17: SIGBUS, 19: SIGFPE}
 EXCEPTIONS = ("exception", "stack_overflow")
+SHOWN = frozenset(USER_REGS)
 WHOLE = ("rax", "rcx", "r8")  # a thread of which these are known was on a CPU, or crashed
 
 
 class View(NamedTuple):
-    """``names``: of threads, by gdb's id. ``partial``: threads of which only ``known`` registers are told."""
+    """``names``: of threads, by gdb's id. ``partial``: the registers that are known, where not all are."""
 
     threads: tuple[ThreadState, ...]
     names: dict[int, str]
-    partial: tuple[int, ...]
-    known: tuple[str, ...]
+    partial: dict[int, tuple[str, ...]]
     left_out: tuple[tuple[str, str], ...]  # (thread, why)
     notices: tuple[str, ...]
 
@@ -65,15 +66,14 @@ def view(guest: "Guest") -> View:
         notices.append(f"{len(alive) - THREADS_MAX} threads more than {THREADS_MAX} are left out")
     # as in a core of Linux, each thread has the signal that ended all
     signal = _signal(panic) if panic is not None else 0
-    states, names, partial, known = [], {}, [], set[str]()
+    states, names, partial = [], {}, {}
     for pid, (row, registers) in zip(pids, started, strict=True):
         states.append(ThreadState(pid, registers.values, signal))
         if row.name:
             names[pid] = row.name
         if any(name not in registers.values for name in WHOLE):
-            partial.append(pid)
-            known |= registers.values.keys()
-    return View(tuple(states), names, tuple(partial), tuple(sorted(known)), tuple(left_out), tuple(notices))
+            partial[pid] = tuple(sorted(registers.values.keys() & SHOWN))
+    return View(tuple(states), names, partial, tuple(left_out), tuple(notices))
 
 
 def _vcpus(guest: "Guest", left_out: tuple[tuple[str, str], ...] = ()) -> View:
@@ -84,7 +84,7 @@ def _vcpus(guest: "Guest", left_out: tuple[tuple[str, str], ...] = ()) -> View:
     states = tuple(ThreadState(1 + number, registers.values) for number, registers in enumerate(cpus))
     names = {1 + number: f"vCPU {number}" for number in range(len(cpus))}
     told = "its own threads aren't known: gdb's are its vCPUs"
-    return View(states, names, (), (), left_out, (told,))
+    return View(states, names, {}, left_out, (told,))
 
 
 def _panic(guest: "Guest") -> Panic | None:
