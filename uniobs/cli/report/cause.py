@@ -10,12 +10,12 @@ from uniobs.cli.report.page import page_of, words
 from uniobs.errors import UniobsError
 from uniobs.image.disasm import Instruction, Operand, disassemble
 from uniobs.image.machinery import died_at, waits_at
+from uniobs.memory.paging import CR4_LA57
 from uniobs.model import fault
 from uniobs.model.guest import Frame, Panic, Registers, Thread
 
 PAGE_FAULT: Final = 14
 PROTECTION: Final = (12, 13)
-CANONICAL: Final = 47
 # parts of an error code of a page fault: Intel SDM vol. 3A, 4.7
 _PRESENT, _WRITE, _USER, _RESERVED, _FETCH = 1, 2, 4, 8, 16
 
@@ -99,40 +99,33 @@ def _instruction(context: Context, panic: Panic) -> Instruction | None:
 
 def _operands(insn: Instruction, registers: Registers, vector: int | None, facts: list[Fact]) -> str:
     """The registers that the instruction names as facts; what they explain goes behind the sentence."""
-    names = dict.fromkeys((*insn.pointers, *insn.registers))
-    values = [(name, value) for name in names if (value := _value(registers, name)) is not None]
+    names = dict.fromkeys(name for name in (*insn.pointers, *insn.registers) if name != "rip")
+    values = [f"{name} = {value:#x}" for name in names if (value := _value(registers, name)) is not None]
     facts.append(Fact("instruction", insn.text))
     if values:
-        facts.append(
-            Fact("with", ", ".join(f"{name} = {value:#x}" for name, value in values if name != "rip"))
-        )
+        facts.append(Fact("with", ", ".join(values)))
     if vector == 0 and insn.text.startswith(("div ", "idiv ")) and insn.registers:
         return f" by {insn.registers[0]}" if _value(registers, insn.registers[0]) == 0 else ""
     if vector in PROTECTION:
         for operand in insn.memory:
             address = effective(operand, registers, insn)
-            if address is not None and address >> CANONICAL not in (0, (1 << 64 - CANONICAL) - 1):
+            if address is not None and not _canonical(address, registers.get("cr4")):
                 facts.append(Fact("address", f"{address:#x}: no canonical address"))
                 return f": {address:#x} is no address (not canonical)"
     return ""
 
 
-_PARTS: Final = {f"{letter}x": f"r{letter}x" for letter in "abcd"} | {
-    n: f"r{n}" for n in ("si", "di", "bp", "sp")
-}
+def _canonical(address: int, cr4: int | None) -> bool:
+    """Whether it can be an address; with five levels of page tables, more can (cr4 unknown: may be so)."""
+    bits = 47 if cr4 is not None and not cr4 & CR4_LA57 else 56
+    return address >> bits in (0, (1 << 64 - bits) - 1)
 
 
 def _value(registers: Registers, name: str) -> int | None:
     """Of a register or its lower half; None for what isn't held, or other parts."""
     if (value := registers.get(name)) is not None:
         return value
-    whole = (
-        f"r{name[1:]}"
-        if name.startswith("e")
-        else name[:-1]
-        if name.startswith("r") and name.endswith("d")
-        else ""
-    )
+    whole = f"r{name[1:]}" if name.startswith("e") else name.removesuffix("d") if name.endswith("d") else ""
     value = registers.get(whole)
     return None if value is None else value & 0xFFFFFFFF
 

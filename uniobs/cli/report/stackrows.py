@@ -33,11 +33,8 @@ def stack_rows(context: Context) -> Section:
     threads.sort(key=lambda thread: (thread.tid != crashed, thread.tid not in context.told))
     rows = [(thread, context.stack(thread)) for thread in threads[:THREADS_MAX]]
     groups = list(_groups(context, rows, crashed))
-    notes = [
-        f"{missing} of {len(rows)} stacks can't be had"
-        for missing in [sum(not s.frames for _, s in rows)]
-        if missing
-    ]
+    missing = sum(not stack.frames for _, stack in rows)
+    notes = [f"{missing} of {len(rows)} stacks can't be had"] if missing else []
     if len(groups) > GROUPS_MAX or len(threads) > THREADS_MAX:
         notes.append(f"the first {min(len(groups), GROUPS_MAX)} of {len(groups)} different stacks are shown")
     if context.frames_left <= 0:
@@ -63,13 +60,8 @@ def _groups(context: Context, rows: list[tuple[Thread, Stack]], crashed: int | N
 
 
 def _thread(context: Context, thread: Thread, crashed: bool) -> StackThread:
-    words = (
-        "crashed"
-        if crashed
-        else "the idle thread"
-        if thread.idle
-        else stacks.state_words(thread, context.waits)
-    )
+    words = "the idle thread" if thread.idle else stacks.state_words(thread, context.waits)
+    words = "crashed" if crashed else words
     return StackThread(thread.tid, thread.name, words, crashed)
 
 
