@@ -74,6 +74,8 @@ class Climber:
         """Make the window begin with the page of ``address``."""
         low = address & -_PAGE
         for size in (_WINDOW, 4 * _PAGE, 2 * _PAGE, _PAGE):
+            if not 0 <= low <= (1 << 64) - size:
+                continue
             try:
                 self._words = memoryview(self._space.read(low, size)).cast("Q")
             except UnknownMemory:
