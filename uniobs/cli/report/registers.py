@@ -13,6 +13,7 @@ GENERAL: Final[tuple[str, ...]] = (
     *("r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"),
 )
 AARCH64: Final[tuple[str, ...]] = ("pc", "sp", *(f"x{number}" for number in range(31)))
+MAIN: Final = frozenset((*GENERAL, *AARCH64))  # that have a line each
 SETS_MAX: Final = 16
 THREADS_MAX: Final = 4
 _FLAGS: Final = {0: "CF", 2: "PF", 4: "AF", 6: "ZF", 7: "SF", 8: "TF", 9: "IF", 10: "DF", 11: "OF"}

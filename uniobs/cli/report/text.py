@@ -12,7 +12,6 @@ from uniobs.cli.report.model import (
     Code,
     Fact,
     Facts,
-    FrameRow,
     Lines,
     Locks,
     Registers,
@@ -26,14 +25,14 @@ from uniobs.cli.report.model import (
     Tables,
     Unknowns,
 )
-from uniobs.cli.report.registers import GENERAL
+from uniobs.cli.report.registers import MAIN
+from uniobs.cli.report.words import edge_text, function, members, spot, stamp, title
 from uniobs.model.text import pad, safe, width
 
 WIDTH: Final = 80
 TAIL: Final = 20  # lines of each record: JSON and HTML have more
 NAMES: Final = 36
 REPEATS: Final = 3
-MEMBERS: Final = 16  # threads of one stack that are named
 HIDDEN: Final = frozenset({"timeline"})  # the same lines as of the records, which text has below each other
 
 
@@ -159,7 +158,7 @@ def _registers(out: Output, body: Registers) -> None:
 def _set(out: Output, one: RegisterSet) -> None:
     rest = []
     for row in one.rows:
-        if row.name in GENERAL or row.what:
+        if row.name in MAIN or row.what:
             out.line(f"  {row.name:<8} {row.value:016x}  {safe(row.what or '')}".rstrip())
         else:
             rest.append(f"{row.name} {row.value:x}")
@@ -174,30 +173,6 @@ def _stacks(out: Output, body: Stacks) -> None:
         if number:
             out.line()
         _group(out, group)
-
-
-def title(group: StackGroup) -> str:
-    """Thread 3 "worker-a": mutex ledger (tid 9); 14 threads with the same stack: a (3), b (4)..."""
-    first = group.threads[0]
-    if first.tid is None:
-        return first.words
-    if len(group.threads) == 1:
-        name = f'"{first.name}"' if first.name else "(no name)"
-        return f"Thread {first.tid} {name}: {first.words}"
-    alike = "threads with the same stack" if group.frames else "threads without a stack"
-    return f"{len(group.threads)} {alike}"
-
-
-def members(group: StackGroup) -> list[str]:
-    """What the threads of a group do, those that do the same on one line."""
-    doing: dict[str, list[str]] = {}
-    for thread in group.threads if len(group.threads) > 1 else ():
-        doing.setdefault(thread.words, []).append(f"{thread.name or '-'} ({thread.tid})")
-    lines = []
-    for words, names in list(doing.items())[:MEMBERS]:
-        more = f" and {len(names) - MEMBERS} more" if len(names) > MEMBERS else ""
-        lines.append(f"{', '.join(names[:MEMBERS])}{more}: {words}")
-    return lines + ([f"and {len(doing) - MEMBERS} more"] if len(doing) > MEMBERS else [])
 
 
 def _group(out: Output, group: StackGroup) -> None:
@@ -222,17 +197,6 @@ def _group(out: Output, group: StackGroup) -> None:
         out.line(f"  #{frame.level:<2} {what}".rstrip())
     if group.note is not None:
         _wrapped(out, f"  ({group.note})", "dim", "   ")
-
-
-def function(frame: FrameRow) -> str:
-    return frame.function if frame.function is not None else f"{frame.pc:#x}"
-
-
-def spot(frame: FrameRow) -> str:
-    """srv.c:14, +0x12 in the function, or -"""
-    if frame.file and frame.line:
-        return f"{frame.file.rsplit('/', 1)[-1]}:{frame.line}"
-    return f"+{frame.offset:#x}" if frame.function is not None and frame.offset is not None else "-"
 
 
 def _tables(out: Output, body: Tables) -> None:
@@ -267,20 +231,12 @@ def _locks(out: Output, body: Locks) -> None:
         ring = [edge for edge in body.waits if edge.cycle == number]
         out.line(f"  A circle of {len(ring)}:" if len(ring) > 1 else "  Waits for itself:", "bad")
         for edge in ring:
-            out.line(f"    {_edge(edge)}")
+            out.line(f"    {edge_text(edge)}")
     others = [edge for edge in body.waits if edge.cycle is None]
     if others:
         out.line("  Waits:")
         for edge in others:
-            out.line(f"    {_edge(edge)}")
-
-
-def _edge(edge: Any) -> str:
-    if edge.kind == "join":
-        return f"{edge.thread} (tid {edge.tid}) waits for the end of {edge.owner_name} (tid {edge.owner})"
-    return (
-        f"{edge.thread} (tid {edge.tid}) waits for {edge.what}, held by {edge.owner_name} (tid {edge.owner})"
-    )
+            out.line(f"    {edge_text(edge)}")
 
 
 def _fact_body(out: Output, body: Facts) -> None:
@@ -293,10 +249,6 @@ def _lines(out: Output, body: Lines) -> None:
     earlier = body.earlier + max(0, len(body.entries) - TAIL)
     if earlier:
         _wrapped(out, f"({earlier} earlier ones are recorded)", "dim", "   ")
-
-
-def stamp(time_ns: int | None) -> str:
-    return f"[{time_ns / 1e9:12.6f}]" if time_ns is not None else f"[{'?':>12}]"
 
 
 def _unknowns(out: Output, body: Unknowns) -> None:

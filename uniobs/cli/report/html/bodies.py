@@ -6,8 +6,8 @@ from typing import Any, Final
 from uniobs.cli.report import model
 from uniobs.cli.report.html import graph, strip
 from uniobs.cli.report.html.markup import Child, Html, el, join
-from uniobs.cli.report.registers import GENERAL
-from uniobs.cli.report.text import function, members, spot, title
+from uniobs.cli.report.registers import MAIN
+from uniobs.cli.report.words import edge_text, function, members, spot, title
 
 
 def scroll(label: str, *children: Child) -> Html:
@@ -82,8 +82,8 @@ def registers(body: model.Registers) -> Html:
     parts = []
     for number, one in enumerate(body.sets):
         cpu = f" of CPU {one.cpu}" if one.cpu is not None else ""
-        main = [row for row in one.rows if row.name in GENERAL or row.what]
-        rest = [row for row in one.rows if row.name not in GENERAL and not row.what]
+        main = [row for row in one.rows if row.name in MAIN or row.what]
+        rest = [row for row in one.rows if row.name not in MAIN and not row.what]
         rows = [
             el(
                 "tr",
@@ -164,7 +164,7 @@ def locks(body: model.Locks) -> Html:
             el(
                 "ul",
                 *(
-                    el("li", _edge(edge), class_="bad" if edge.cycle is not None else None)
+                    el("li", edge_text(edge), class_="bad" if edge.cycle is not None else None)
                     for edge in body.waits
                 ),
             )
@@ -176,11 +176,6 @@ def locks(body: model.Locks) -> Html:
     if rows:
         parts.append(scroll("locks", el("table", el("thead", heads), el("tbody", *rows))))
     return join(*parts)
-
-
-def _edge(edge: model.Edge) -> str:
-    what = "the end of" if edge.kind == "join" else f"{edge.what}, held by"
-    return f"{edge.thread} ({edge.tid}) waits for {what} {edge.owner_name} ({edge.owner})"
 
 
 def fact_body(body: model.Facts) -> Html:
