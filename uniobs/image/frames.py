@@ -17,7 +17,8 @@ class SourceFrame(NamedTuple):
     linkage_name: str | None = None  # what was demangled
 
 
-ELSEWHERE: Final[tuple[SourceFrame, ...]] = (SourceFrame(None, None, None, True),)  # no answer, but: ask another reader
+# No answer, but: ask another reader.
+ELSEWHERE: Final[tuple[SourceFrame, ...]] = (SourceFrame(None, None, None, True),)
 
 
 def raw_name(plain: str | None, linkage: str | None) -> str | None:

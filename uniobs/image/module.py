@@ -210,6 +210,9 @@ class Module:
         self, pcs: "Iterable[int]", return_addresses: bool = False
     ) -> list[tuple[SourceFrame, ...]]:
         """As symbolise, for many: where the same source line holds it is the same tuple."""
+        pcs = [*pcs]
+        if self._keeper is not None:
+            self._keeper.expect(len(pcs))
         known = self._frames.get
         back = self.bias + return_addresses
         # an answer may be (), which is false too, but costs only the second look

@@ -202,7 +202,7 @@ class Dwarf:
             if following is None:
                 break
             offset = following
-        return plain
+        return plain or None
 
     def locate(self, address: int) -> list[Location]:
         """Source positions of a link address, innermost first; empty when no unit covers it."""

@@ -18,7 +18,11 @@ Identity = tuple[int, int, int, int]  # device, inode, size, time of the last ch
 SUFFIX: Final = ".symbols"
 _PARTIAL: Final = ".symbols-partial"  # of a builder at work, or of one that was killed
 _SMALL: Final = 48 << 10  # bytes of .debug_info below which reading the DWARF is as fast
-_PATIENCE: Final = 0.4  # seconds that the first answer waits for an index; then the DWARF answers
+# Seconds that the first answer waits for an index to be built; then the DWARF answers until it is there. A
+# small image's first stack takes as long either way, a large one's less: a kernel's index takes a second.
+_PATIENCE: Final = 0.02
+_AN_ANSWER: Final = 0.002  # seconds that an answer by the DWARF takes, where many are asked for at once
+_LONGEST: Final = 10.0
 _SAMPLE: Final = 1 << 16
 _KEPT: Final = 64  # indexes, and bytes in all
 _KEPT_BYTES: Final = 4 << 30
@@ -34,17 +38,20 @@ class Keeper:
         self._identity = identity
         self.index: SymbolIndex | None = None  # once it is there
         self._build: Build | None = None
-        self._tried = 0  # builds
+        self._chances = 2  # to find or to build it: once more when it turned out garbled
         self._out = -1
         self._key: tuple[bytes, str] | None = None
 
-    def get(self, patience: float = _PATIENCE) -> SymbolIndex | None:
-        """None: there is none, or not yet. Never raises: the DWARF itself answers then."""
-        if self.index is None and (self._tried == 0 or self._build is not None):
+    def get(self, patience: float | None = None) -> SymbolIndex | None:
+        """None: there is none, or not yet. Never raises: the DWARF itself answers then.
+
+        ``patience``: seconds to wait for one that is being built.
+        """
+        if self.index is None and (self._chances or self._build is not None):
             try:
                 self.index = self._find(patience)
             except (OSError, UniobsError):
-                self._tried = 9
+                self._chances, self._build = 0, None
                 self._close()
         return self.index
 
@@ -54,30 +61,38 @@ class Keeper:
             self.index = None
             with suppress(OSError, UniobsError):
                 os.unlink(self._named()[1])
-            self._tried -= self._tried <= 1
 
-    def _find(self, patience: float) -> SymbolIndex | None:
+    def expect(self, answers: int) -> None:
+        """So many are asked for: wait for the index as long as it saves time."""
+        if self.index is None:
+            self.get(min(_PATIENCE + _AN_ANSWER * answers, _LONGEST))
+
+    def _find(self, patience: float | None) -> SymbolIndex | None:
         if self._build is None:
-            if helper() is None:
-                self._tried = 9
+            self._chances -= 1
+            section = self._elf.section(".debug_info")
+            if helper() is None or section is None:
+                self._chances = 0
                 return None
             key, path = self._named()
             found = _recall(path, key)
             if found is not None:
-                self._tried += 1
                 return found
-            section = self._elf.section(".debug_info")
-            if section is None or section.size < _SMALL:
-                self._tried = 9
+            if section.size < _SMALL:
+                self._chances = 0
                 return None
             self._start(key, path)
+            patience = _PATIENCE if patience is None else patience
         assert self._build is not None
-        code = self._build.wait(patience if self._tried else 0)
+        code = self._build.wait(patience or 0)
         if code is None:
             return None
         self._build = None
         try:
-            return SymbolIndex(self._out, self._named()[0]) if code == 0 else None
+            if code == 0:
+                return SymbolIndex(self._out, self._named()[0])
+            self._chances = 0
+            return None
         finally:
             self._close()
             prune(os.path.dirname(self._named()[1]))
@@ -90,7 +105,6 @@ class Keeper:
         return self._key
 
     def _start(self, key: bytes, path: str) -> None:
-        self._tried += 1
         file = os.open(self._elf.file, os.O_RDONLY | os.O_CLOEXEC)
         try:
             status = os.fstat(file)
