@@ -10,6 +10,8 @@ from uniobs.errors import NotOffered, UnknownMemory
 from uniobs.image import types_cxx as cxx
 from uniobs.image.module import Module
 from uniobs.image.types import Types
+from uniobs.image.types_plain import Plain
+from uniobs.image.types_text import Printer, Style
 from uniobs.image.types_value import Value
 
 SOURCE = Path(__file__).parents[1] / "guest" / "image" / "types_std.cc"
@@ -48,6 +50,32 @@ def core(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     path, _ = gdbtypes.values(program, folder, [])
     found = LinuxCore(path)
     return Module.load(program, found.images()[str(program)]).types, found
+
+
+@pytest.mark.timeout(60)
+def test_containers_print_as_what_they_hold(core: tuple[Types, LinuxCore]) -> None:
+    types, memory = core
+
+    def shown(variable: str) -> str:
+        return Printer(Style(), lambda address: None).text(types.variable(variable, memory))
+
+    assert shown("numbers") == "std::vector of length 5 = {3, 1, 4, 1, 5}"
+    assert shown("empty") == "std::vector of length 0 = {}"
+    assert shown("letters") == "std::list with 3 elements = {97 'a', 98 'b', 99 'c'}"
+    assert shown("brief") == '"brief"' and shown("none") == '""' and shown("lengthy") == f'"{"z" * 40}"'
+    assert shown("longs") == f"std::set with 20 elements = {{{', '.join(map(str, range(20)))}}}"
+    assert '[50] = "0"' in shown("ordered") and '["key3"] = -3' in shown("cached")
+    assert shown("counter") == "std::atomic = {17}" and shown("flag") == "std::atomic = {true}"
+    assert shown("only").startswith("std::unique_ptr = {0x") and 'name = "thread 7 with' in shown("threads")
+    plain = Plain()
+    assert plain.of(types.variable("longs", memory)) == list(range(20)) and plain.complete
+    assert plain.of(types.variable("threads", memory))[3] == {"id": 3, "name": "thread 3"}
+    for container in ("numbers", "threads", "by_id", "ordered"):  # what they are made of is garbage
+        value = types.variable(container, memory)
+        places = range(0, value.size - 7, 8)
+        damaged = Damaged(memory, {value.address + at: 0x41414141 + 5 * at for at in places})
+        text = Printer(Style(), lambda address: None).text(Value(value.type, value.address, damaged))
+        assert "<unknown: " in text or "std::" not in text, (container, text)
 
 
 def name(thread: Value) -> str:

@@ -37,6 +37,7 @@ class Held:
     title: str
     items: Sequence[Value]
     problem: str | None = None
+    pairs: bool = False  # of keys and values
 
 
 def known(value: Value) -> Held | str | None:
@@ -67,7 +68,7 @@ def _container(plain: str, value: Value) -> Held:
     problem = walk.problem
     if len(walk) > _SHOWN:
         problem = problem or f"{len(walk) - _SHOWN} more aren't shown"
-    return Held(f"std::{plain} {how}", walk.items[:_SHOWN], problem)
+    return Held(f"std::{plain} {how}", walk.items[:_SHOWN], problem, "map" in plain)
 
 
 def _whole(value: Value) -> bool:

@@ -79,7 +79,7 @@ class Printer:
         if depth <= 0:
             return "{...}"
         if known is not None:
-            items = [self._text(item, indent + 2, depth - 1, follow) for item in known.items]
+            items = [self._item(item, known.pairs, indent + 2, depth - 1, follow) for item in known.items]
             more = [f"<unknown: {known.problem}>"] if known.problem else []
             return f"{known.title} = {_list(_repeated(items) + more)}"
         rows: list[str] = []
@@ -97,6 +97,13 @@ class Printer:
             return bare[0]  # nothing of it is known
         pad = " " * indent
         return "{\n" + ",\n".join(f"{pad}  {row}" for row in rows) + f"\n{pad}}}"
+
+    def _item(self, item: Value, pair: bool, indent: int, depth: int, follow: int) -> str:
+        """An element of a container; of a map as [key] = value."""
+        if not pair or not item.has("first", "second"):
+            return self._text(item, indent, depth, follow)
+        key, value = (self._text(item.member(name), indent, depth, follow) for name in ("first", "second"))
+        return f"[{key}] = {value}"
 
     def _array(self, value: Value, indent: int, depth: int, follow: int) -> str:
         bound = value.type.bounds[0]
@@ -173,6 +180,8 @@ def value_members(value: Value) -> list[tuple[str, Value]]:
     found = []
     for member in value.type.members:
         inner = value.part(member)
+        if member.base and not inner.type.members and inner.type.size in (0, 1):
+            continue  # nothing is inherited
         name = f"<{inner.type.name or 'base'}>" if member.base else member.name or ""
         found.append((name, inner))
     return found
