@@ -104,7 +104,10 @@ def _without_name(context: Context, text: str) -> str:
     if rest == text:
         return text.removeprefix(f"{name} ")
     _, colon, reason = rest.partition(": ")
-    return reason if colon else f"it doesn't tell: {rest}"
+    if colon:
+        return reason
+    walkers = rest.partition(" (")[2].removesuffix(")")
+    return f"{'the stub' if walkers == 'stub' else walkers or 'it'} doesn't tell"
 
 
 def _facts(context: Context, status: Status) -> list[Fact]:
