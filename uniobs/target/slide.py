@@ -55,6 +55,8 @@ def place_kernel(guest: "Guest", module: "Module") -> bool:
     if guest.space_note is not None and (place := search(guest.memory, module)) is not None:
         module.bias, root = place
         guest.adopt_space(PageTables(guest.memory, root))
+    elif guest.space_note is None and (bias := _mapped(guest, module)) is not None:
+        module.bias = bias
     return True
 
 
@@ -155,6 +157,20 @@ def search(memory: "Memory", module: "Module") -> tuple[int, int] | None:
                 root = _root(memory, address, physical + _start(module))
             if root is not None:
                 return bias, root
+    return None
+
+
+def _mapped(guest: "Guest", module: "Module") -> int | None:
+    """The bias of a kernel whose text is somewhere in memory, and is mapped to where that bias has it: of a
+    vCPU whose page tables are told and whose IDT isn't (Xen's cores)."""
+    for physical in _copies(guest.memory, module):
+        for bias in _biases(guest.memory, module, physical):
+            address = _start(module) + bias
+            try:
+                if 0 <= address < 1 << 64 and guest.space.translate(address) == physical + _start(module):
+                    return bias
+            except UnknownMemory:
+                continue
     return None
 
 
