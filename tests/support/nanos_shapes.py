@@ -83,13 +83,13 @@ class Ram:
 class Machine:
     """``kernel`` and ``program`` are loaded when it is made; both may be changed afterwards."""
 
-    def __init__(self, slide: int = SLIDE, registers: bool = True) -> None:
+    def __init__(self, slide: int = SLIDE, registers: bool = True, idt: bool = True) -> None:
         self.ram = Ram()
         self.slide = slide
         self.kernel, self.program = Module.load(built("kernel")), Module.load(built("program"))
         self._tables = TABLES_AT
         self._root = self._table()
-        self._has_registers = registers
+        self._has_registers, self._has_idt = registers, idt
         for at in range(0, RAM, PAGE):
             self.map(WHOLE + at, at)
         self._load(self.kernel, KERNEL_AT, slide, user=False)
@@ -106,6 +106,8 @@ class Machine:
             if not self._has_registers:
                 raise NotOffered("registers can't be had: nobody keeps them")
             values = {"cr0": 0x80000001, "cr3": self._root, "cr4": 0x20, "idt_base": IDT, "rip": 0, "rsp": 0}
+            if not self._has_idt:
+                del values["idt_base"]
             return [Registers(values, "a test", 0)]
 
         origin = Origin("shaped", "core", "test", self.ram, False, lambda hint: None, registers,

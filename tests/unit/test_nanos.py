@@ -54,11 +54,13 @@ def log(machine: Machine, text: bytes) -> None:
 # --- where it lies ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("registers", [True, False], ids=["registers", "text"])
+@pytest.mark.parametrize(
+    ("registers", "idt"), [(True, True), (True, False), (False, False)], ids=["registers", "no IDT", "text"]
+)
 @pytest.mark.parametrize("slide", [SLIDE, 0xFFFFFFFF80000000, 0x7000000, 0])
-def test_slide(slide: int, registers: bool) -> None:
-    """By the page-fault gate, and by relocated words and page tables where there are no registers."""
-    machine = Machine(slide, registers)
+def test_slide(slide: int, registers: bool, idt: bool) -> None:
+    """By the page-fault gate; by relocated words and page tables where there are no registers, or no IDT."""
+    machine = Machine(slide, registers, idt)
     guest = both(machine)
     kernel, program = guest.modules
     assert (kernel.bias, program.bias) == (slide, 0)
