@@ -11,6 +11,7 @@ import pytest
 from support.corewriters import PAGE, cloud_hypervisor, kdump, lime, minidump, sparse, vmware, windows
 from uniobs.cores import open_core
 from uniobs.errors import BadFormat, NotOffered, UnknownMemory
+from uniobs.target import open_target
 
 MIB = 1 << 20
 KNOWN = {"rip": 0x1000, "rsp": 0x2000, "cr3": 0x3000}
@@ -36,6 +37,7 @@ def changed(path: Path, change: Change) -> Path:
     return path
 
 
+BITMAPS = 3 * PAGE  # behind header and sub-header
 KDUMP: dict[str, tuple[Change, str]] = {
     "version": (at(8, "<I", 7), "garbled kdump core .version 7"),
     "machine": (lambda data: data.__setitem__(slice(272, 279), b"ppc64le"), "of ppc64le: only those of x86"),
@@ -72,6 +74,42 @@ def test_kdump_that_was_cut(tmp_path: Path) -> None:
         assert memory.read(0, PAGE) == bytes(PAGE)
         with pytest.raises(UnknownMemory, match="cut off"):
             memory.read(5 * PAGE, 1)
+
+
+@pytest.mark.parametrize("bits", [b"\0", b"\xff"])
+def test_kdump_that_claims_terabytes(bits: bytes, tmp_path: Path) -> None:
+    """Holes for bitmaps and descriptors: it opens and is searched in no time, and nothing is made of it."""
+    path = tmp_path / "core"
+    kdump.write(path, TAKEN)
+    pages = 1 << 30 if bits == b"\0" else 1 << 25
+    half = pages // 8
+    with path.open("r+b") as file:
+        file.seek(436)
+        file.write(struct.pack("<I", 2 * half // PAGE))
+        file.seek(PAGE + 96)
+        file.write(struct.pack("<Q", pages))
+        file.truncate(BITMAPS)
+        if bits != b"\0":
+            file.seek(BITMAPS + half)
+            file.write(bits * half)
+        file.truncate(BITMAPS + 2 * half + 24 * pages)
+    with closing(open_target(str(path))) as target:
+        assert target.region is None
+        held = sum(part.size for part in target.memory.ranges())
+        assert held == (0 if bits == b"\0" else pages * PAGE)
+        with pytest.raises(UnknownMemory):
+            target.memory.read(5 * PAGE, 1)
+
+
+def test_windows_bitmap_that_claims_terabytes(tmp_path: Path) -> None:
+    path = tmp_path / "core"
+    windows.write(path, TAKEN, bitmap=True)
+    for bits, why in ((1 << 30, "isn't one of"), (1 << 40, "second header")):
+        with path.open("r+b") as file:
+            file.seek(0x2020)
+            file.write(struct.pack("<QQQ", 1 << 38, MIB // PAGE, bits) + bytes(64))
+            file.truncate(1 << 39)
+        refused(path, why)
 
 
 FLAT: dict[str, tuple[list[tuple[int, int, bytes]], str]] = {

@@ -162,7 +162,14 @@ def _siblings(path: str) -> list[str]:
 
 
 def _of_size(names: list[str], size: int) -> list[str]:
-    return [name for name in names if os.path.getsize(name) == size]
+    return [name for name in names if _size(name) == size]
+
+
+def _size(path: str) -> int | None:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return None
 
 
 def _stem(path: str) -> str:

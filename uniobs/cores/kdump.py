@@ -25,7 +25,7 @@ SUB = struct.Struct("<QIIQQQQQQQQQQQ")
 MACHINE = slice(4 * 65, 5 * 65)  # in the six names of struct new_utsname
 VERSIONS = range(1, 7)
 BLOCKS = (1 << 12, 1 << 13, 1 << 14, 1 << 16)
-PAGES_MAX = 1 << 34
+PAGES_MAX = 1 << 30  # 4 TiB
 NOTES_MAX = 1 << 24
 INCOMPLETE = 8
 ZEROS_ONLY = 1  # the dump level at which nothing but pages of zeros is left out
@@ -58,7 +58,8 @@ def read(fd: int, path: str) -> Core:
         zeros_left_out=header.level == ZEROS_ONLY,
     )
     registers, doubts = _registers(source, header, path)
-    memory = PagedMemory(header.block, pages.page, pages.runs, pages.heads, lambda: os.close(fd))
+    made = (pages.page, pages.runs, pages.heads, lambda: os.close(fd))
+    memory = PagedMemory(header.block, header.pages, *made)
     notices = list(doubts)
     if header.status & INCOMPLETE:
         notices.append(f"{path}: whoever wrote it ran out of space: pages are missing")

@@ -5,6 +5,7 @@ from array import array
 from collections.abc import Iterator
 
 from uniobs.cores.flattened import Source
+from uniobs.cores.pieces import runs_of_bits
 from uniobs.cores.unpack import NAMES, ZLIB, Unpack, unpacker, zlib_head
 from uniobs.errors import BadFormat, UnknownMemory
 
@@ -157,38 +158,31 @@ class Pages:
 
     def runs(self) -> Iterator[range]:
         """Numbers of pages held, ascending."""
-        start = None
-        for first, bits in self._parts_held():
-            for index, byte in enumerate(bits):
-                if byte == (255 if start is not None else 0):
-                    continue
-                for bit in range(8):
-                    number = first + index * 8 + bit
-                    if byte >> bit & 1:
-                        start = number if start is None else start
-                    elif start is not None:
-                        yield range(start, number)
-                        start = None
-        if start is not None:
-            yield range(start, self.count)
+        return runs_of_bits(self._parts_held(), self.count)
 
     def heads(self, size: int) -> Iterator[tuple[int, bytes]]:
         """(number, its first bytes) of every page held. Pages of zeros mostly share one descriptor."""
         rank = 0
-        shared: tuple[int, int, int] | None = None  # the descriptor of a page of zeros
+        shared = b""  # the descriptor of a page of zeros
         for run in self.runs():
-            for number in run:
-                descriptor = self._descriptor(rank)
-                rank += 1
-                if descriptor is None:
-                    return
-                if descriptor == shared:
-                    continue
-                head = self._head(number, descriptor, size)
-                if not head.strip(b"\0"):
-                    shared = descriptor
-                    continue
-                yield number, head
+            at = run.start
+            while at < run.stop:
+                batch, index = divmod(rank, BATCH)
+                count = min(BATCH - index, run.stop - at)
+                rows = self._batch(batch)[index * DESCRIPTOR.size : (index + count) * DESCRIPTOR.size]
+                if len(rows) < count * DESCRIPTOR.size:
+                    return  # the others were cut off
+                if rows != shared * count:
+                    for number, row in enumerate(DESCRIPTOR.iter_unpack(rows), at):
+                        if shared and DESCRIPTOR.pack(*row) == shared:
+                            continue
+                        head = self._head(number, row[:3], size)
+                        if head.strip(b"\0"):
+                            yield number, head
+                        else:
+                            shared = DESCRIPTOR.pack(*row)
+                rank += count
+                at += count
 
     def _head(self, number: int, descriptor: tuple[int, int, int], size: int) -> bytes:
         offset, stored, flags = descriptor

@@ -1,6 +1,7 @@
 """Pieces of a file, read where they lie."""
 
 import os
+from collections.abc import Iterable, Iterator
 
 from uniobs.errors import BadFormat
 
@@ -19,3 +20,23 @@ def take(fd: int, offset: int, size: int, path: str, what: str) -> bytes:
     if len(data) != size:
         raise BadFormat(f"{path}: cut short or garbled: {what} at {offset:#x} isn't whole")
     return data
+
+
+def runs_of_bits(parts: Iterable[tuple[int, bytes]], count: int) -> Iterator[range]:
+    """Runs of bits that are set, ascending. ``parts``: (number of the first bit, bytes) of ``count`` bits."""
+    start = None
+    for first, bits in parts:
+        if not bits.strip(b"\0" if start is None else b"\xff"):
+            continue
+        for index, byte in enumerate(bits):
+            if byte == (0 if start is None else 255):
+                continue
+            for bit in range(8):
+                number = first + index * 8 + bit
+                if byte >> bit & 1 and number < count:
+                    start = number if start is None else start
+                elif start is not None:
+                    yield range(start, number)
+                    start = None
+    if start is not None:
+        yield range(start, count)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from uniobs.cores.core import Core
-from uniobs.cores.pieces import pread, take
+from uniobs.cores.pieces import pread, runs_of_bits, take
 from uniobs.errors import BadFormat
 from uniobs.memory.blocks import Block
 from uniobs.memory.file import FileMemory
@@ -24,6 +24,7 @@ CR3, MACHINE, RUNS, CONTEXT, DUMP_TYPE = 0x10, 0x30, 0x88, 0x348, 0xF98
 FULL, BITMAP = 1, 5
 RUNS_MAX = (0x348 - 0x88 - 16) // 16
 BITMAP_RUNS_MAX = 1 << 16
+BITS_MAX = 1 << 30  # pages: 4 TiB
 SUMMARY = struct.Struct("<4s4s24xQQQ")  # signature, "DUMP", where pages begin, pages, bits
 CHUNK = 1 << 16
 FLAGS, SEGMENTS, GENERAL = 0x30, 0x38, 0x78
@@ -93,12 +94,13 @@ def _runs(header: bytes, path: str) -> list[Block]:
 def _mapped(fd: int, path: str) -> list[Block]:
     data = take(fd, HEADER_SIZE, SUMMARY.size, path, "its second header")
     signature, valid, begin, pages, bits = SUMMARY.unpack(data)
-    end = HEADER_SIZE + SUMMARY.size + (bits + 7) // 8
-    if signature not in (b"SDMP", b"FDMP") or valid != b"DUMP" or not end <= begin <= os.fstat(fd).st_size:
+    end, size = HEADER_SIZE + SUMMARY.size + (bits + 7) // 8, os.fstat(fd).st_size
+    if signature not in (b"SDMP", b"FDMP") or valid != b"DUMP" or bits > BITS_MAX or not end <= begin <= size:
         raise BadFormat(f"{path}: a garbled crash dump: its second header can't be one")
+    runs = runs_of_bits(_parts(fd, HEADER_SIZE + SUMMARY.size, bits), bits)
     blocks = []
     at = begin
-    for run in islice(_set_bits(fd, HEADER_SIZE + SUMMARY.size, bits), BITMAP_RUNS_MAX + 1):
+    for run in islice(runs, BITMAP_RUNS_MAX + 1):
         blocks.append(Block(run.start * PAGE, len(run) * PAGE, at))
         at += len(run) * PAGE
     if len(blocks) > BITMAP_RUNS_MAX or at - begin != pages * PAGE:
@@ -106,20 +108,6 @@ def _mapped(fd: int, path: str) -> list[Block]:
     return blocks
 
 
-def _set_bits(fd: int, at: int, bits: int) -> Iterator[range]:
-    """Runs of bits that are set, ascending."""
-    start = None
+def _parts(fd: int, at: int, bits: int) -> Iterator[tuple[int, bytes]]:
     for first in range(0, bits, CHUNK * 8):
-        size = min(CHUNK, (bits - first + 7) // 8)
-        for index, byte in enumerate(pread(fd, size, at + first // 8)):
-            if byte == (255 if start is not None else 0):
-                continue
-            for bit in range(8):
-                number = first + index * 8 + bit
-                if byte >> bit & 1 and number < bits:
-                    start = number if start is None else start
-                elif start is not None:
-                    yield range(start, number)
-                    start = None
-    if start is not None:
-        yield range(start, bits)
+        yield first, pread(fd, min(CHUNK, (bits - first + 7) // 8), at + first // 8)

@@ -12,8 +12,9 @@ RANGES_MAX = 1 << 16  # ranges that are listed; what follows is given as one
 
 
 class PagedMemory:
-    """``page(number)`` gives a page's bytes, or raises UnknownMemory; ``runs()`` the numbers held, ascending.
+    """``count`` pages, not all of which need be held.
 
+    ``page(number)`` gives a page's bytes, or raises UnknownMemory; ``runs()`` the numbers held, ascending;
     ``heads(size)``: (page number, its first bytes) of every page held that may not be zero, cheaply.
     """
 
@@ -22,12 +23,14 @@ class PagedMemory:
     def __init__(
         self,
         page_size: int,
+        count: int,
         page: Callable[[int], bytes],
         runs: Callable[[], Iterator[range]],
         heads: Callable[[int], Iterator[tuple[int, bytes]]],
         close: Callable[[], None],
     ) -> None:
         self.page_size = page_size
+        self._count = count
         self._page = page
         self._runs = runs
         self._heads = heads
@@ -65,11 +68,9 @@ class PagedMemory:
         size = self.page_size
         runs = self._runs()
         found = [Range(run.start * size, len(run) * size) for run in islice(runs, RANGES_MAX)]
-        last = None
-        for run in runs:
-            last = run
-        if last is not None:
-            found.append(Range(found[-1].end, last.stop * size - found[-1].end))
+        following = next(runs, None)
+        if following is not None:
+            found.append(Range(following.start * size, (self._count - following.start) * size))
         return found
 
     def heads(self, size: int) -> Iterator[tuple[int, bytes]]:
