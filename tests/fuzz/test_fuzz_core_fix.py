@@ -12,10 +12,11 @@ from support.corewriters import elf, sparse
 from uniobs.errors import UniobsError
 from uniobs.export import gdbcore_file
 from uniobs.export.drgn_plugin import images
+from uniobs.export.gdbcore_view import loads
 from uniobs.target import discovery, open_target
 
 SEED = 20260202
-ROUNDS = 400
+ROUNDS = 200
 MIB = 1 << 20
 REGION, TABLES, STACK = 0x40000, 0x10000, 0x9000
 
@@ -134,3 +135,18 @@ def test_tables_that_map_everything_to_one_page(tmp_path: Path) -> None:
             one_line(error)
         else:
             assert done.mappings <= 1 << 17
+
+
+@pytest.mark.timeout(60)
+def test_tables_that_lead_out_of_memory(tmp_path: Path) -> None:
+    """Millions of mappings, none of them held: said, in bounded time."""
+    def whole(at: int) -> bytes:
+        return (at | 7).to_bytes(8, "little") * 512
+
+    leaf = b"".join((0x90_0000_0000 + n * 7 % 512 * 8192 | 7).to_bytes(8, "little") for n in range(512))
+    tables = b"".join(whole(TABLES + n * 4096) for n in (1, 2, 3)) + leaf
+    registers = {"rip": 0x1000, "rsp": STACK - 64, "cr0": 0x80000011, "cr3": TABLES, "cr4": 0x20}
+    core = elf.write_qemu(tmp_path / "core", sparse([(0, MIB)], [(TABLES, tables)], [registers]))
+    with closing(open_target(str(core))) as target:
+        found, note = loads(target, target.memory.blocks)  # type: ignore[attr-defined]
+    assert found == [] and note is not None and "mappings were looked at" in note

@@ -15,7 +15,21 @@ def nameless(beside: str, room: int) -> int:
             free = os.statvfs(folder)
             if free.f_bavail * free.f_frsize > room:
                 return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    if room > _free_memory() // 2:
+        raise OutputError(
+            f"no room for a copy of the core in {beside} or {tempfile.gettempdir()}: "
+            "TMPDIR=FOLDER names another folder, uniobs core fix --in-place needs none"
+        )
     return _memory("uniobs-core")
+
+
+def _free_memory() -> int:
+    """Bytes."""
+    with suppress(OSError, ValueError), open("/proc/meminfo", encoding="ascii") as file:
+        for line in file:
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) << 10
+    return 0
 
 
 def holding(text: str) -> int:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from uniobs.target.guest import Guest
 
 LOADS_MAX: Final = (1 << 17) - 1
+PAGES_MAX: Final = 1 << 19  # mappings looked at, held or not
 THREADS_MAX: Final = 1 << 14
 SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV = 4, 5, 6, 7, 8, 11
 SIGNALS = {0: SIGFPE, 3: SIGTRAP, 6: SIGILL, 12: SIGBUS, 16: SIGFPE, 17: SIGBUS, 19: SIGFPE}
@@ -121,7 +122,9 @@ def loads(guest: "Guest", blocks: Sequence[Block]) -> tuple[list[Load], str | No
         pages = [Page(block.start, block.start, block.size) for block in blocks]
     starts = [block.start for block in blocks]
     try:
-        for page in pages:
+        for seen, page in enumerate(pages):
+            if seen >= PAGES_MAX:
+                raise Incomplete(f"only its first {PAGES_MAX} mappings were looked at")
             for load in _held(page, blocks, starts):
                 last = found[-1] if found else None
                 if last is not None and _continues(last, load):
