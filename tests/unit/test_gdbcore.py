@@ -1,6 +1,7 @@
 """What `core fix` writes: bytes that readelf and gdb read as meant; at any moment a core that opens."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -17,7 +18,7 @@ from uniobs.cli import debuggers
 from uniobs.cores import fixed, open_core
 from uniobs.cores.elf import ElfCore
 from uniobs.errors import BadFormat, NotOffered, OutputError, UsageError
-from uniobs.export import gdbcore, gdbcore_copy, gdbcore_file
+from uniobs.export import drgn_plugin, gdbcore, gdbcore_copy, gdbcore_file
 from uniobs.export.gdbcore_view import LOADS_MAX, loads, view
 from uniobs.memory.blocks import Block
 from uniobs.memory.paging import PageTables
@@ -256,3 +257,43 @@ def test_hostile_thread_names_stay_words() -> None:
         "thread apply 2 -q thread name a?shell id",
         "thread apply 3 -q thread name ok-1 [2]",
     ]
+
+
+@needs_gcc
+def test_drgn_places_the_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that was slid and a program: by drgn's own command line, with nothing on it."""
+    pytest.importorskip("drgn")
+    from tests.support.drgncore import drgn
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    images = [tmp_path / name for name in ("kernel.elf", "program.elf")]
+    for image, name in zip(images, ("kernel", "program"), strict=True):
+        shutil.copy(built(name), image)
+    target = Machine().guest(*images)
+    copy = tmp_path / "shaped.gdb.core"
+    gdbcore_file.fix_copy(target, str(copy))
+    address = target.modules[0].symbol("worker_a")[0]  # type: ignore[index]
+    asked = ["int(prog['worker_a'].tid)", "prog['worker_a'].address_of_().value_()"]
+    told = drgn(copy, tmp_path, asked)
+    assert list(told["values"].values()) == [3, address] and address > SLIDE
+    assert sorted(thread["id"] for thread in told["threads"]) == [2, 3, 4, 5]
+    assert not told["said"]
+    # an image without build-id that is another file by now isn't taken for it
+    os.utime(images[0], (1, 1))
+    with pytest.raises(AssertionError, match="is not the file any more"):
+        drgn(copy, tmp_path, asked)
+    images[0].unlink()
+    os.mkfifo(images[0])
+    assert sorted(thread["id"] for thread in drgn(copy, tmp_path)["threads"]) == [2, 3, 4, 5]
+
+
+def test_drgns_plugin_leaves_others_alone(core: Path, guest: Guest, tmp_path: Path) -> None:
+    assert drgn_plugin.images(str(core)) is None
+    assert drgn_plugin.images(str(tmp_path / "nothing")) is None
+    gdbcore_file.fix_in_place(guest)
+    assert drgn_plugin.images(str(core)) == []
+    data = core.read_bytes()
+    at = data.rindex(b"uniobs\0\0[]") + 8
+    for garbage in (b"[1", b"{}", b"\xff\xff", b"17"):
+        core.write_bytes(data[:at] + garbage.ljust(2)[:2] + data[at + 2 :])
+        assert not drgn_plugin.images(str(core))
