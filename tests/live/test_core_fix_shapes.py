@@ -6,6 +6,7 @@ import pytest
 
 from support.unikraft_shapes import booted, needs_qemu
 from tests.support import build
+from tests.support.cli import uniobs
 from tests.support.gdbcore import compare, gdb
 from uniobs.cli import debuggers
 from uniobs.export import gdbcore_file
@@ -42,3 +43,17 @@ def test_unikrafts_shape(scenario: str, tmp_path: Path) -> None:
         assert bytes.fromhex(told["memory"][address]) == held
         assert "lock_a" in told["printed"]["&lock_a"]
         assert size and not told["printed"]["lock_a"].startswith("error")
+
+
+def test_the_file_that_has_the_debug_information_is_offered(tmp_path: Path) -> None:
+    """Of a stripped boot file, beside which a whole one lies."""
+    build.need("gdb")
+    with booted("deadlock", tmp_path) as guest:
+        core, copy = guest.core(), tmp_path / "copy"
+        told = uniobs("core", "fix", core, "-o", copy, "--image", guest.image).out
+        whole = guest.image.with_name(guest.image.name + ".dbg")
+        assert f"Next:  gdb {whole} {copy}\n" in told
+        shown = gdb([str(whole), str(copy)])
+        assert "core file may not match" not in shown["said"]
+        functions = {frame["function"] for thread in shown["threads"] for frame in thread["frames"]}
+        assert {"take_both", "worker_a", "worker_b"} <= functions

@@ -13,13 +13,18 @@ def gdb(core: str, modules: Sequence[Any]) -> list[str]:
     """gdb's words. A slid image's symbols are loaded beside their slide, as gdb can't learn it."""
     if not modules:
         return ["-c", core]
+    from uniobs.export.gdbcore_file import symbol_file
+    from uniobs.image.separate import SYSTEM, folders
+
     words = []
+    if (named := folders()) != [SYSTEM]:
+        words += ["-iex", f"set debug-file-directory {':'.join(named)}"]
     first, others = modules[0], modules[1:]
     if first.bias:
-        words += ["-ex", f"symbol-file -o {_address(first.bias)} {_quoted(first.path)}"]
+        words += ["-ex", f"symbol-file -o {_address(first.bias)} {_quoted(symbol_file(first))}"]
     for module in others:
-        words += ["-ex", f"add-symbol-file -o {_address(module.bias)} {_quoted(module.path)}"]
-    return [*words, "-c", core] if first.bias else [*words, str(first.path), core]
+        words += ["-ex", f"add-symbol-file -o {_address(module.bias)} {_quoted(symbol_file(module))}"]
+    return [*words, "-c", core] if first.bias else [*words, symbol_file(first), core]
 
 
 def drgn(core: str) -> list[str]:

@@ -136,7 +136,7 @@ def _append(guest: "Guest", fd: int, source: Source, *, sync: bool) -> Fixed:
         gdbcore.note(fixed.NAME, fixed.IMAGES, _images(guest.modules)),
     ]
     kept = gdbcore.note(fixed.NAME, fixed.BEFORE, fixed.keep(source.header, source.size))
-    name = os.path.basename(guest.modules[0].path) if guest.modules else guest.name
+    name = os.path.basename(symbol_file(guest.modules[0])) if guest.modules else guest.name
     at = max(os.fstat(fd).st_size, _claimed(source.blocks, path, fd))
     at += -at % 16
     data, header = gdbcore.tail(at, gdbcore.notes(seen.threads, name, kept, extra), mapped)
@@ -180,11 +180,18 @@ def _claimed(blocks: Sequence[Block], path: str, fd: int) -> int:
     return max((part.offset + part.filesz for part in elf.segments), default=0)
 
 
+def symbol_file(module: "Module") -> str:
+    """What gdb and drgn are given for an image: its file, or a whole one with the DWARF that it lacks."""
+    debug = module.debug
+    whole = debug is not None and any(True for _ in debug.text)
+    return os.path.abspath(debug.file if debug is not None and whole else module.path)
+
+
 def _images(modules: "Sequence[Module]") -> bytes:
     """What drgn's plugin reads: where each image lies."""
     rows: list[dict[str, Any]] = []
     for module in modules[:IMAGES_MAX]:
-        path = os.path.abspath(module.path)
+        path = symbol_file(module)
         if len(os.fsencode(path)) > PATH_MAX:
             continue
         parts = [(part.vaddr, part.vaddr + part.memsz) for part in module.elf.segments if part.type == 1]
