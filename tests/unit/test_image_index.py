@@ -80,6 +80,31 @@ def test_other_images_of_this_machine(tmp_path: Path) -> None:
             assert index.find(address) == symbolindex.by_reader(opened, address), (path, hex(address))
 
 
+@pytest.mark.parametrize("version", [(), ("--dwarf-5",)], ids=["gnu", "dwarf5"])
+def test_names_that_dwz_moved_to_a_file_of_its_own(tmp_path: Path, version: tuple[str, ...]) -> None:
+    build.need("dwz", "g++")
+    flags = ("-O2", "-g", "-gdwarf-5" if version else "-gdwarf-4")
+    programs = [
+        build.compile_c(tmp_path, name, [SOURCES / "store.cc"], *flags, compiler="g++") for name in ("a", "b")
+    ]
+    subprocess.run(["dwz", *version, "-m", "common.dwz", "a", "b"], check=True, cwd=tmp_path)
+    opened = Opened(programs[0])
+    index = symbolindex.index_of(opened)
+    addresses = [a for low, high in opened.elf.code_ranges for a in range(low, high)]
+    inlined = 0
+    for address in random.Random(3).sample(addresses, min(len(addresses), 3000)):
+        found = index.find(address)
+        assert found == symbolindex.by_reader(opened, address), hex(address)
+        inlined += len(found) > 1
+    assert inlined
+    (tmp_path / "common.dwz").unlink()
+    alone = Opened(programs[0])
+    found = [symbolindex.index_of(alone).find(address) for address in addresses[::50]]
+    assert ELSEWHERE in found  # the reader tells what is missing
+    whole = symbolindex.keeper(opened)._named(), symbolindex.keeper(alone)._named()
+    assert whole[0] != whole[1]
+
+
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """(an image, its index on disk)"""

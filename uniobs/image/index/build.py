@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _SECTIONS: Final = (
     "info", "abbrev", "line", "str", "line_str", "addr", "str_offsets", "ranges", "rnglists", "aranges",
 )  # fmt: skip
+_SHARED: Final = ("info", "abbrev", "str", "line_str", "str_offsets")  # what names need of a file dwz made
 _CODE_MAX: Final = 1024  # ranges of code that fit a command line
 
 
@@ -43,6 +44,12 @@ class Build:
                     arguments.append(f"{name}:{inflated[-1]}:0:{len(elf.data(section.name))}")
                 else:
                     arguments.append(f"{name}:{file}:{section.offset}:{section.size}")
+            shared = elf.supplement
+            for name in _SHARED if shared is not None else ():
+                data = shared.data(f".debug_{name}") if shared is not None else memoryview(b"")
+                if len(data):
+                    inflated.append(_in_memory(data))
+                    arguments.append(f"sup_{name}:{inflated[-1]}:0:{len(data)}")
             if len(elf.code_ranges) > _CODE_MAX:
                 raise UniobsError("its code lies in too many pieces for an index")
             arguments += [f"code:{low}:{high}" for low, high in elf.code_ranges]

@@ -152,6 +152,8 @@ def _key(elf: "Elf", identity: Identity) -> bytes:
         found = elf.section(section)
         data = elf.raw(found) if found else memoryview(b"")
         words.append(f"{len(data)}:{zlib.crc32(data[-_SAMPLE:], zlib.crc32(data[:_SAMPLE])):x}")
+    if elf.supplement_link is not None:
+        words.append(elf.supplement.build_id or "?" if elf.supplement else "without")
     return " ".join(words).encode("ascii")
 
 

@@ -106,10 +106,11 @@ const struct abbrevs *abbrevs_of(const struct unit *unit)
 	struct abbrevs **place = &tables[unit->abbrev_offset % TABLES], *table;
 
 	for (table = *place; table; table = table->next)
-		if (table->offset == unit->abbrev_offset && table->sizes.version == s.version &&
+		if (table->file == current && table->offset == unit->abbrev_offset && table->sizes.version == s.version &&
 		    table->sizes.address == s.address && table->sizes.offset == s.offset)
 			return table->bad ? 0 : table;
 	table = need(1, sizeof(*table));
+	table->file = current;
 	table->offset = unit->abbrev_offset;
 	table->sizes = s;
 	table->next = *place;

@@ -70,6 +70,7 @@ struct abbrev {
 };
 
 struct abbrevs {
+	const struct builder *file;
 	uint64_t offset;
 	struct sizes sizes;
 	bool bad;
@@ -102,9 +103,12 @@ struct builder {
 	size_t code_count;
 	LIST(struct unit) units;
 };
-extern struct builder B;
+extern struct builder files[2]; /* the image's, and what dwz moved out of it to share it with others */
+extern struct builder *current;
+#define B (*current)
+#define SUPPLEMENT ((uint64_t)1 << 62) /* and an offset of the second one */
 
-void read_units(void); /* leaves when a unit's header is garbled: where the next one is isn't known */
+bool read_units(void); /* false: a unit's header is garbled, and where the next one is isn't known */
 struct unit *unit_at(uint64_t offset); /* that starts there */
 struct unit *unit_holding(uint64_t offset);
 const struct abbrevs *abbrevs_of(const struct unit *unit);

@@ -54,9 +54,9 @@ static bool indexed(enum section section, uint64_t base, uint64_t index, unsigne
 	return !c.bad;
 }
 
-static bool text_at(enum section section, uint64_t offset, struct bytes *text)
+static bool text_at(const struct builder *file, enum section section, uint64_t offset, struct bytes *text)
 {
-	struct cursor c = cursor_at(B.section[section], offset);
+	struct cursor c = cursor_at(file->section[section], offset);
 
 	*text = take_text(&c);
 	return !c.bad;
@@ -72,18 +72,18 @@ bool text_of(const struct unit *unit, struct value value, struct bytes *text)
 		return true;
 	switch (value.form) {
 	case FORM_STRING:
-		return text_at(INFO, value.number, text);
+		return text_at(current, INFO, value.number, text);
 	case FORM_STRP:
-		return text_at(STR, value.number, text);
+		return text_at(current, STR, value.number, text);
 	case FORM_LINE_STRP:
-		return text_at(LINE_STR, value.number, text);
+		return text_at(current, LINE_STR, value.number, text);
 	case FORM_STRX: case FORM_STRX1: case FORM_STRX2: case FORM_STRX3: case FORM_STRX4:
 	case FORM_GNU_STR_INDEX:
 		return indexed(STR_OFFSETS, base_of(unit, S_STR_OFFSETS_BASE, 0, unit->sizes.version < 5 ? 0 : 2 * width),
 			       value.number, width, &offset) &&
-		       text_at(STR, offset, text);
+		       text_at(current, STR, offset, text);
 	case FORM_GNU_STRP_ALT: case FORM_STRP_SUP:
-		return false; /* it lies in another file: others know how to ask it */
+		return current == files && text_at(&files[1], STR, value.number, text);
 	default:
 		return true; /* there is none */
 	}
@@ -118,7 +118,7 @@ bool reference_of(const struct unit *unit, struct value value, uint64_t *offset,
 	case FORM_REF_ADDR:
 		return true;
 	case FORM_GNU_REF_ALT: case FORM_REF_SUP4: case FORM_REF_SUP8:
-		return false; /* in another file */
+		return current == files && !__builtin_add_overflow(SUPPLEMENT, value.number, offset);
 	default:
 		*there = false;
 		return true;

@@ -1,6 +1,7 @@
 /* symbol-index - turns the DWARF of one image into an index by address.
  *
  * symbol-index OUT KEY PARTIAL FINAL NAME:FILE:OFFSET:SIZE... code:LOW:HIGH...
+ * A NAME is that of a section, without .debug_; after "sup_" it is of the file that dwz made beside this one.
  * OUT and FILE are numbers of open files. OUT's name is PARTIAL: it becomes FINAL when all is well, and goes
  * otherwise; both are empty where it has none. It runs apart from uniobs so that debug information that nobody
  * foresaw can end this process only; its limits are its own.
@@ -13,7 +14,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-struct builder B;
+struct builder files[2];
+struct builder *current = files;
 struct output OUT;
 
 static const char *const names[SECTIONS] = {
@@ -82,7 +84,8 @@ static struct bytes mapped(int file, uint64_t offset, uint64_t size)
 
 static void read_argument(const char *text, ranges_t *code)
 {
-	const char *colon = strchr(text, ':');
+	const bool shared = !strncmp(text, "sup_", 4);
+	const char *colon = strchr(text += shared ? 4 : 0, ':');
 	const size_t length = colon ? (size_t)(colon - text) : 0;
 	const char *rest = text + length + 1;
 
@@ -99,7 +102,7 @@ static void read_argument(const char *text, ranges_t *code)
 			const int file = (int)number(&rest);
 			const uint64_t offset = number(&rest);
 
-			B.section[i] = mapped(file, offset, number(&rest));
+			files[shared].section[i] = mapped(file, offset, number(&rest));
 			return;
 		}
 	leave(EXIT_USAGE, "an unknown section");
@@ -121,7 +124,7 @@ int main(int argc, char **argv)
 	B.code = code.item;
 	B.code_count = code.count;
 	for (int i = 0; i < SECTIONS; i++)
-		total += B.section[i].size;
+		total += files[0].section[i].size + files[1].section[i].size;
 	work_limit((1u << 24) + 32 * total);
 	read_all();
 	write_index((int)number(&out), argv[2]);

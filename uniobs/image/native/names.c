@@ -95,10 +95,23 @@ uint32_t text_id(struct bytes text)
 	return texts.ids[at];
 }
 
-static bool find_name(const struct unit *asking, uint64_t offset, struct name *name)
-{
-	const struct unit *unit = asking;
+static bool find_name(const struct unit *unit, uint64_t offset, struct name *name);
 
+static bool find_in_supplement(uint64_t offset, struct name *name)
+{
+	bool found;
+
+	if (current != files || !files[1].units.count)
+		return false; /* it isn't there: others say so */
+	current = &files[1];
+	found = find_name(0, offset, name);
+	current = files;
+	return found;
+}
+
+/* `unit` is where the entry most likely lies, if that is known. */
+static bool find_name(const struct unit *unit, uint64_t offset, struct name *name)
+{
 	for (int hop = 0; hop < 8; hop++) {
 		const struct abbrev *abbrev;
 		struct entry entry;
@@ -107,7 +120,9 @@ static bool find_name(const struct unit *asking, uint64_t offset, struct name *n
 		struct cursor c;
 		bool there;
 
-		if (offset - unit->offset >= unit->size || offset < unit->offset) {
+		if (offset >= SUPPLEMENT)
+			return find_in_supplement(offset - SUPPLEMENT, name);
+		if (!unit || offset < unit->offset || offset - unit->offset >= unit->size) {
 			struct unit *other = unit_holding(offset);
 
 			if (!other)

@@ -217,7 +217,12 @@ void read_all(void)
 	for (uint32_t i = 0; i < NODES_FIXED; i++)
 		ADD(OUT.nodes, (struct node){ 0, 0, 0, 0 });
 	ADD(OUT.names, (struct name){ 0, 0 });
-	read_units();
+	current = &files[1];
+	if (!read_units())
+		files[1].units.count = 0;
+	current = &files[0];
+	if (!read_units())
+		leave(EXIT_DWARF, "a unit's header is garbled");
 	if (!read_aranges(&listed)) {
 		listed.count = 0;
 		for (size_t i = 0; i < B.units.count; i++)

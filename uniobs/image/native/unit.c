@@ -45,7 +45,7 @@ static bool read_header(struct unit *unit)
 	return !c.bad && (unit->sizes.address == 4 || unit->sizes.address == 8);
 }
 
-void read_units(void)
+bool read_units(void)
 {
 	uint64_t at = 0;
 
@@ -53,10 +53,11 @@ void read_units(void)
 		struct unit unit = { .offset = at };
 
 		if (!read_header(&unit))
-			leave(EXIT_DWARF, "a unit's header is garbled");
+			return false;
 		ADD(B.units, unit);
 		at += unit.size;
 	}
+	return true;
 }
 
 struct unit *unit_holding(uint64_t offset)
