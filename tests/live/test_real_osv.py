@@ -120,6 +120,9 @@ def settle(guest: Real) -> None:
         wait_until(lambda: ENDS[guest.scenario] in guest.console, "it didn't end")
     elif guest.scenario == "run":
         wait_until(lambda: re.search(r"run ticks=\d+ a=[1-9]", guest.ask()) is not None, "it doesn't work")
+        # our question was a connection, which its server is still about to end
+        wait_until(lambda: (threads(guest.pid, *kernel())["server"]["wait"] or {}).get("kind") == "accept",
+                   "its server doesn't wait for the next connection")  # fmt: skip
     else:
         wanted = {"deadlock": "deadlock", "spin": "spinning"}[guest.scenario]
         wait_until(lambda: wanted in found(uniobs("why", guest.pid, *both(), "--json", expect=None)),
