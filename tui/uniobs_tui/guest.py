@@ -39,6 +39,7 @@ class GuestScreen(Screen[None]):
         super().__init__()
         self.worker = Worker(session, self._deliver)
         self.clock: Clock | None = None
+        self.rounds = 0  # how often its worker began anew
         self._panes: dict[str, Pane] = {}
         self._current = ""
 
@@ -75,6 +76,7 @@ class GuestScreen(Screen[None]):
         what = message.what
         if isinstance(what, Clock):
             self.clock = what
+            self.rounds += 1
             self._show_clock(what)
         elif isinstance(what.asker, Pane) and what.asker.is_attached:
             if what.error is None:
