@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from support.corewriters import Snapshot, elf, snapshot
+from support.corewriters import Snapshot, elf, snapshot, xen
 from support.corewriters.every import WRITERS, Writer
 from tests.support import build
 from tests.support.cli import uniobs
@@ -24,6 +24,7 @@ ELF: dict[str, Writer] = {
     "cloud-hypervisor-elf": elf.write_cloud_hypervisor,
     "virtualbox": elf.write_virtualbox,
     "solo5": elf.write_solo5,
+    "xen-hvm": xen.write,
 }
 
 
