@@ -80,6 +80,14 @@ def test_other_images_of_this_machine(tmp_path: Path) -> None:
             assert index.find(address) == symbolindex.by_reader(opened, address), (path, hex(address))
 
 
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_helper_compiles_without_warnings(tmp_path: Path, compiler: str) -> None:
+    sources = sorted((Path(index_build.__file__).parents[1] / "native").glob("*.c"))
+    assert len(sources) > 8
+    flags = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Wshadow", "-Werror")
+    build.compile_c(tmp_path, "symbol-index", sources, *flags, compiler=compiler)
+
+
 @pytest.mark.parametrize("version", [(), ("--dwarf-5",)], ids=["gnu", "dwarf5"])
 def test_names_that_dwz_moved_to_a_file_of_its_own(tmp_path: Path, version: tuple[str, ...]) -> None:
     build.need("dwz", "g++")

@@ -1,4 +1,5 @@
-"""20,000 random addresses on each of three images: lines, functions, inlined calls as llvm-symbolizer's.
+"""20,000 random addresses on each of three images and one of Rust: lines, functions, inlined calls as
+llvm-symbolizer has them.
 
 Lines, files and the depth of inlining agree to the last one asked. Names differ where llvm-symbolizer takes
 one from elsewhere than the entry of .debug_info that the line belongs to; each such difference is looked up:
@@ -29,6 +30,16 @@ SOURCES = Path(__file__).parents[1] / "guest" / "image"
 LIBC = Path("/lib/x86_64-linux-gnu/libc.so.6")
 COUNT = 20_000
 SHARE = 0.999
+RUST = """
+use std::collections::BTreeMap;
+fn main() {
+    let mut found = BTreeMap::new();
+    for text in std::env::args() {
+        for (at, c) in text.chars().enumerate() { found.entry(c).or_insert_with(Vec::new).push(at); }
+    }
+    println!("{:?}", found);
+}
+"""
 Rows = list[symbolizers.Row]
 
 
@@ -47,6 +58,16 @@ def libc(_folder: Path) -> Module:
 def cxx(folder: Path) -> Module:
     flags = ("-O2", "-gdwarf-5")
     return Module.load(build.compile_c(folder, "program", [SOURCES / "store.cc"], *flags, compiler="g++"))
+
+
+def rust(folder: Path) -> Module:
+    build.need("rustc")
+    (folder / "program.rs").write_text(RUST)
+    command = ["rustc", "-g", "-O", "-o", str(folder / "program"), str(folder / "program.rs")]
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("rustc is there, but has no toolchain")
+    return Module.load(folder / "program")
 
 
 def sample(module: Module) -> list[int]:
@@ -102,13 +123,13 @@ def explained(mine: Rows, theirs: Rows, short: Rows, address: int, named: Named)
         return "linkage"
     if other is None or not named.holds(address, other):
         return None
-    mangled = ours is not None and ours.startswith("_Z") and plain and plain.split("<")[0].strip("~") in ours
+    mangled = (ours or "").startswith(("_Z", "_R")) and (plain or "").split("<")[0].strip("~{}") in str(ours)
     known = ours is None or ours == plain or mangled or (plain is None and named.holds(address, ours))
     return "symbol" if known else None
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("image", [demo, libc, cxx], ids=lambda image: str(image.__name__))
+@pytest.mark.parametrize("image", [demo, libc, cxx, rust], ids=lambda image: str(image.__name__))
 def test_lines_functions_and_inlined_calls(image: object, tmp_path: Path) -> None:
     build.need("llvm-symbolizer", "nm")
     symbolindex.need_helper()
