@@ -129,6 +129,27 @@ def unwind(
     return tuple(frames), note
 
 
+def places(
+    modules: "Sequence[Module]",
+    space: "AddressSpace",
+    registers: Registers | Mapping[str, int],
+    *,
+    limit: int = 128,
+    stack: tuple[int, int] | None = None,
+) -> list[Place]:
+    """The frames as unwind() finds them, before they have names: each with the registers that are its own."""
+    stepper = Stepper(modules, space, stack)
+    place = _first(stepper, registers)
+    found: list[Place] = []
+    while place is not None and len(found) < limit:
+        found.append(place)
+        try:
+            place = stepper.step(place)
+        except End:
+            break
+    return found
+
+
 def _overflow(
     registers: Registers | Mapping[str, int], place: Place, stack: tuple[int, int] | None
 ) -> str | None:

@@ -243,7 +243,7 @@ class Shell:
 
 def load_commands() -> None:
     """Each module adds its own; tools what the command line has besides."""
-    for name in ("guest", "values", "types", "walks", "whatis", "memory", "control", "tools"):
+    for name in ("guest", "values", "types", "walks", "whatis", "frames", "memory", "control", "tools"):
         import_module(f"uniobs.cli.shell.{name}")
 
 

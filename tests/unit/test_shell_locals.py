@@ -1,0 +1,79 @@
+"""Local variables in a core: what we show is what gdb shows; what gdb can't tell, we don't tell either."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import build, gdbprint, gdbtypes
+from tests.unit.test_shell import Session
+
+SOURCE = Path(__file__).parents[1] / "guest" / "image" / "locals.c"
+VARIANTS = {
+    "gcc-O0": ("gcc", "-g", "-O0"),
+    "gcc-O2": ("gcc", "-g", "-O2"),
+    "gcc-O2-dwarf4": ("gcc", "-gdwarf-4", "-O2"),
+    "gcc-O1-fp": ("gcc", "-g", "-O1", "-fno-omit-frame-pointer"),
+    "clang-O0": ("clang", "-g", "-O0"),
+    "clang-O2": ("clang", "-g", "-O2"),
+    "clang-O1-dwarf4": ("clang", "-gdwarf-4", "-O1"),
+}
+LEAST = {"gcc-O0": 18, "clang-O0": 18}  # so many are known; optimised code keeps fewer
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Session]:
+    build.need("gdb")
+    compiler, *flags = VARIANTS[request.param]
+    folder = tmp_path_factory.mktemp("locals")
+    program = build.compile_c(folder, "locals", [SOURCE], *flags, compiler=compiler)
+    core, _ = gdbtypes.values(program, folder, [])
+    return request.param, Session(program, core)
+
+
+@pytest.mark.timeout(60)
+def test_locals_are_gdbs(session: tuple[str, Session]) -> None:
+    name, run = session
+    rows: list[dict[str, Any]] = run("::locals", as_json=True).rows
+    mine = [row for row in rows if row["function"] in ("innermost", "middle", "main")]
+    assert {"innermost", "middle"} <= {row["function"] for row in mine}
+    known = 0
+    for function in ("innermost", "middle", "main"):
+        here = [row for row in mine if row["function"] == function]
+        orders = [f"frame function {function}", *(f"p {row['name']}" for row in here)]
+        theirs = gdbprint.printed(run.program, run.core, orders)
+        shown = shown_of(run, function)
+        for row in here:
+            right = theirs[f"p {row['name']}"]
+            ours = shown[row["name"]]
+            if ours.startswith("<unknown: "):
+                continue
+            assert row["unknown"] is None
+            known += 1
+            assert re.sub(r"^\([^)]*\) ", "", right) == ours, (function, row["name"])
+    assert known >= LEAST.get(name, 6), mine
+    assert "hidden" not in {row["name"] for row in mine}  # its block isn't entered
+
+
+def shown_of(run: Session, function: str) -> dict[str, str]:
+    """{name: text} in one frame."""
+    found: dict[str, str] = {}
+    inside, name = False, ""
+    for line in run("::locals").out.splitlines():
+        if line.startswith("#"):
+            inside = line.endswith(f" {function}")
+        elif inside and " = " in line and not line.startswith("    "):
+            name, _, text = line.strip().partition(" = ")
+            found[name] = text
+        elif inside and name:
+            found[name] += "\n" + line[2:]
+    return found
+
+
+def test_frames_are_chosen_by_their_number(session: tuple[str, Session]) -> None:
+    run = session[1]
+    one = run("::locals 1")
+    assert one.code == 0 and one.out.startswith("#1 innermost") and "middle" not in one.out.splitlines()[0]
+    assert run("::locals 99").code == 2 and run("::locals x").code == 2
+    assert run("checkpoint::locals").code == 4  # no thread
