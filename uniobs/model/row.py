@@ -160,7 +160,7 @@ def _refuse(self: Any, name: str, *_: Any) -> NoReturn:
 
 
 class _Fields:
-    """``__dataclass_fields__``, made when dataclasses' functions ask for it."""
+    """``__dataclass_fields__``, made when dataclasses' functions first ask for it."""
 
     def __get__(self, instance: Any, owner: type[Any]) -> Any:
         import dataclasses
@@ -174,7 +174,9 @@ class _Fields:
             elif default is not self:
                 kwargs["default"] = default
             made.append((name, Any, dataclasses.field(**kwargs)))
-        return dataclasses.make_dataclass(owner.__name__, made).__dict__["__dataclass_fields__"]
+        found = dataclasses.make_dataclass(owner.__name__, made).__dict__["__dataclass_fields__"]
+        type.__setattr__(owner, "__dataclass_fields__", found)  # once: it takes a millisecond
+        return found
 
 
 _DROPPED: Final = frozenset({"__dict__", "__weakref__"})
