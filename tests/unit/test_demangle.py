@@ -184,3 +184,16 @@ def test_a_programs_frames(tmp_path: Path) -> None:
     main = (module.symbol("main") or (0, 0))
     names = {f.function for at in range(main[0], main[0] + main[1]) for f in module.symbolise(at)}
     assert names == {"main", "shop::twice"}
+
+
+def test_a_namespace_that_only_the_symbol_says(tmp_path: Path) -> None:
+    """GCC gives functions of one file no linkage name in the debug information."""
+    (tmp_path / "own.cc").write_text(
+        "namespace shop { static __attribute__((noinline)) int own(int x) { asm(\"\"); return x * 3; } }\n"
+        "int main(int argc, char **) { return shop::own(argc); }\n"
+    )
+    path = compile_c(tmp_path, "own", [tmp_path / "own.cc"], "-O1", "-g", compiler="g++")
+    module = Module.load(path)
+    start = (module.symbol("_ZN4shopL3ownEi") or (0, 0))[0]
+    (frame,) = module.symbolise(start)
+    assert (frame.function, frame.line, frame.linkage_name) == ("shop::own", 1, "_ZN4shopL3ownEi")

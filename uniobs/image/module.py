@@ -7,7 +7,7 @@ from uniobs.errors import BadFormat
 from uniobs.image import proof
 from uniobs.image.dwarf.cfi import CallFrames
 from uniobs.image.elf import Elf
-from uniobs.image.frames import ELSEWHERE, SourceFrame, readable
+from uniobs.image.frames import ELSEWHERE, QUALIFIED, SourceFrame, readable
 from uniobs.image.opened import Opened, open_image
 from uniobs.lean import TYPE_CHECKING
 
@@ -237,6 +237,8 @@ class Module:
             found = self._from_dwarf(address)
         if not found or not found[-1].function:
             found = self._named_by_symbol(address, found)
+        elif found[-1].linkage_name is None and self._has_qualified:
+            found = self._qualified(address, found)
         if len(self._frames) > _REMEMBERED:
             self._frames.clear()
         self._frames[address] = found
@@ -254,6 +256,23 @@ class Module:
         if self.dwarf.note:
             self._complain(self.dwarf.note)
         return frames
+
+    @cached_property
+    def _has_qualified(self) -> bool:
+        """Whether it has symbols of C++ or Rust at all."""
+        return any(elf.symbols.holds(b"\0_Z") or elf.symbols.holds(b"\0_R") for elf in self._elves)
+
+    def _qualified(self, address: int, frames: tuple[SourceFrame, ...]) -> tuple[SourceFrame, ...]:
+        """With the namespace that debug information didn't repeat, if the symbol there has that name."""
+        named = self.function(address + self.bias)
+        if named is None or not named[0].startswith(QUALIFIED):
+            return frames
+        from uniobs.image.demangle import bare
+
+        name, linkage = readable(named[0])
+        if name is None or bare(name) != (frames[-1].function or "").partition("<")[0]:
+            return frames
+        return (*frames[:-1], frames[-1]._replace(function=name, linkage_name=linkage))
 
     def _named_by_symbol(self, address: int, frames: tuple[SourceFrame, ...]) -> tuple[SourceFrame, ...]:
         named = self.function(address + self.bias)

@@ -174,5 +174,9 @@ class Symbols:
                 raise OverflowError
         return min(found)[2] if found else None
 
+    def holds(self, text: bytes) -> bool:
+        """Whether the names' bytes hold ``text``."""
+        return text in bytes(self._strings)
+
     def __len__(self) -> int:
         return len(self._table) // 24
