@@ -297,3 +297,34 @@ def test_drgns_plugin_leaves_others_alone(core: Path, guest: Guest, tmp_path: Pa
     for garbage in (b"[1", b"{}", b"\xff\xff", b"17"):
         core.write_bytes(data[:at] + garbage.ljust(2)[:2] + data[at + 2 :])
         assert not drgn_plugin.images(str(core))
+
+
+@pytest.mark.parametrize("nameless", [True, False])
+def test_copies_with_and_without_files_that_have_no_name(
+    guest: Guest, tmp_path: Path, nameless: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.open
+
+    def without(path: object, flags: int, *more: object, **named: object) -> int:
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(95, "Operation not supported")
+        return real(path, flags, *more, **named)  # type: ignore[call-overload, no-any-return]
+
+    if not nameless:
+        monkeypatch.setattr(os, "open", without)
+    copy = tmp_path / "copy"
+    for _ in range(2):  # the second one takes the first one's place
+        gdbcore_file.fix_copy(guest, str(copy))
+        assert sorted(os.listdir(tmp_path)) == ["bare.core", "copy"]
+    assert gdbcore_file.is_fixed(str(copy))
+    mask = os.umask(0)
+    os.umask(mask)
+    assert copy.stat().st_mode & 0o777 == 0o666 & ~mask
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(gdbcore_file, "write", full)
+    with pytest.raises(OutputError, match="No space left"):
+        gdbcore_file.fix_copy(guest, str(tmp_path / "other"))
+    assert sorted(os.listdir(tmp_path)) == ["bare.core", "copy"]

@@ -3,6 +3,7 @@
 The ELF header is written last, in one piece: until then the file is what it was.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -97,23 +98,39 @@ def undo(path: str) -> bool:
 
 
 def fix_copy(guest: "Guest", path: str) -> Fixed:
-    """A fixed copy at ``path``, which must not be the core itself. Nothing is left behind when it fails."""
+    """A fixed copy at ``path``, which must not be the core itself. Nothing is left behind when it fails; nor
+    when it is killed, where the file system has files without a name."""
     check(guest)
-    part = f"{path}.part"
+    part = f"{path}.{os.getpid()}.part"
     try:
-        fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        fd, named = _nameless(part)
         try:
             found = fix_into(guest, fd)
             os.fsync(fd)
+            if not named:
+                os.link(f"/proc/self/fd/{fd}", part, src_dir_fd=fd)  # linkat, which follows
+                named = True
+            os.replace(part, path)
         except BaseException:
-            os.unlink(part)
+            if named:
+                os.unlink(part)
             raise
         finally:
             os.close(fd)
-        os.replace(part, path)
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror}") from error
     return found
+
+
+def _nameless(part: str) -> tuple[int, bool]:
+    """A file in the folder of ``part``, and whether it has that name already."""
+    folder = os.path.dirname(os.path.abspath(part))
+    try:
+        return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666), False
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
+            raise
+    return os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), True
 
 
 def fix_into(guest: "Guest", fd: int) -> Fixed:
