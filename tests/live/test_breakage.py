@@ -84,7 +84,8 @@ def test_spin_without_interrupts_is_hung() -> None:
 def test_exit_is_no_finding() -> None:
     with booted(append="break=exit break_after_ms=300") as guest:
         deadline = time.monotonic() + 60
-        while (status := uniobs("why", "--json", guest.pid).json["status"])["state"] != "dead":
+        # 4: it has no region yet
+        while (status := uniobs("why", "--json", guest.pid, expect=(0, 4)).json["status"])["state"] != "dead":
             assert time.monotonic() < deadline, status
         ran = uniobs("why", "--json", guest.pid)
         assert [row["name"] for row in ran.rows] == ["exited"]
