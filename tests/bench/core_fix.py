@@ -1,4 +1,4 @@
-"""Making a 1 GiB core readable for gdb: the append in place, a copy, and what gdb then takes for all stacks."""
+"""Making a 1 GiB core readable for gdb: in place, as a copy, and what gdb then takes for all stacks."""
 
 import os
 import sys
@@ -47,7 +47,7 @@ def figures() -> Iterator[Figure]:
 
 def append(core: Path, disk: int) -> Callable[[], float]:
     """Milliseconds from the opened target, its images known, to the core that is fixed."""
-    real = os.fsync
+    real = os.fdatasync
     waited = 0.0
 
     def fsync(fd: int) -> None:
@@ -58,7 +58,7 @@ def append(core: Path, disk: int) -> Callable[[], float]:
 
     def once() -> float:
         nonlocal waited
-        os.fsync = fsync
+        os.fdatasync = fsync
         target = open_target(str(core), images=[str(boot.ELF)])
         try:
             assert target.modules
@@ -67,7 +67,7 @@ def append(core: Path, disk: int) -> Callable[[], float]:
             done = gdbcore_file.fix_in_place(target)
             spent = time.perf_counter() - start - (0 if disk else waited)
         finally:
-            os.fsync = real
+            os.fdatasync = real
             target.close()
         if done is None:
             raise RuntimeError(f"{core}: fixed already")

@@ -91,9 +91,9 @@ def undo(path: str) -> bool:
             raise BadFormat(f"{path}: what it was before it was fixed is garbled")
         ElfCore(fd, path, kept.header, kept.size)  # one that can't be opened isn't brought back
         write(fd, kept.header, 0)
-        os.fsync(fd)
+        os.fdatasync(fd)
         os.ftruncate(fd, kept.size)
-        os.fsync(fd)
+        os.fdatasync(fd)
         return True
 
 
@@ -106,7 +106,7 @@ def fix_copy(guest: "Guest", path: str) -> Fixed:
         fd, named = _nameless(part)
         try:
             found = fix_into(guest, fd)
-            os.fsync(fd)
+            os.fdatasync(fd)
             if not named:
                 os.link(f"/proc/self/fd/{fd}", part, src_dir_fd=fd)  # linkat, which follows
                 named = True
@@ -160,10 +160,10 @@ def _append(guest: "Guest", fd: int, source: Source, *, sync: bool) -> Fixed:
     try:
         write(fd, data, at)
         if sync:
-            os.fsync(fd)
+            os.fdatasync(fd)
         write(fd, header, 0)
         if sync:
-            os.fsync(fd)
+            os.fdatasync(fd)
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror}") from error
     notices = (*seen.notices, *((note,) if note else ()), *_not_held(guest.modules, mapped))
