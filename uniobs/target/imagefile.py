@@ -30,8 +30,9 @@ def load_image(path: str, bias: int = 0) -> "Module":
                 continue
         if not _is_boot_file(path):
             raise
+        wanted = f"{os.path.basename(path)}.dbg"
         raise NotOffered(
-            f"{path} is a 32-bit boot file without symbols, and there is no {os.path.basename(path)}.dbg beside it:"
+            f"{path} is a 32-bit boot file without symbols, and there is no {wanted} beside it:"
             " name the unstripped ELF with --image"
         ) from error
 
