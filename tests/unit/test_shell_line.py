@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from uniobs.cli.shell.line import LONGEST, Line, Stage, lines, stage
 from uniobs.errors import UniobsError, UsageError
 
-NAMES = {"threads", "stack", "print", "x", "heap", "whatis", "walk", "dis", "netstat-s", "symbols"}
+NAMES = {"p", "threads", "stack", "print", "x", "heap", "whatis", "walk", "dis", "netstat-s", "symbols"}
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,8 @@ NAMES = {"threads", "stack", "print", "x", "heap", "whatis", "walk", "dis", "net
         ("::netstat-s", Stage("netstat-s", "", "")),
         ("walk HEAD next print $it->name", Stage("walk", "", "HEAD next print $it->name")),
         ("x", Stage("x", "", "")),
+        ("p", Stage("", "", "p")),
+        ("p a", Stage("p", "", "a")),
     ],
 )
 def test_one_command(text: str, expected: Stage) -> None:

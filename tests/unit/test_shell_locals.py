@@ -51,9 +51,41 @@ def test_locals_are_gdbs(session: tuple[str, Session]) -> None:
                 continue
             assert row["unknown"] is None
             known += 1
-            assert re.sub(r"^\([^)]*\) ", "", right) == ours, (function, row["name"])
+            assert untyped(right) == ours, (function, row["name"])
     assert known >= LEAST.get(name, 6), mine
     assert "hidden" not in {row["name"] for row in mine}  # its block isn't entered
+
+
+@pytest.mark.timeout(60)
+def test_a_chosen_frames_locals_have_names(session: tuple[str, Session]) -> None:
+    name, run = session
+    assert run("pair.name").code == 2
+    assert run("::frame 2").out.startswith("#2 middle of thread")
+    assert run("&pair").out.startswith("(struct pair *) 0x")
+    names = ["numbers", "*numbers", "numbers[1]", "small", "kept", "kept*2", "pair.name", "pair.b"]
+    orders = ["frame function middle", *(f"p {one}" for one in names)]
+    theirs = gdbprint.printed(run.program, run.core, orders)
+    known = 0
+    for one in names:
+        ran = run(one)
+        right = theirs[f"p {one}"]
+        if ran.code:
+            assert "O0" not in name and not ran.out and ran.err, one
+            continue
+        known += 1
+        assert untyped(ran.out.strip()) == untyped(right), one
+    assert known >= (len(names) if "O0" in name else 2)
+    if "O0" not in name:
+        assert run("&kept").code == 2  # it is in a register, or nowhere
+    assert run("::frame 1").code == 0 and run("first").code in (0, 2) and run("numbers").code == 2
+    assert run("sink").out.strip().lstrip("-").isdigit()
+    assert run("::frame -").code == 0 and run("numbers").code == 2
+    assert run("::frame 77").code == 2 and run("::frame x").code == 2
+
+
+def untyped(text: str) -> str:
+    """Without the type that stands before a pointer."""
+    return re.sub(r"^\([^)]*\) ", "", text)
 
 
 def shown_of(run: Session, function: str) -> dict[str, str]:

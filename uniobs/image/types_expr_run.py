@@ -67,7 +67,8 @@ class Evaluator(Operators):
     def _name(self, node: Node) -> Operand:
         missing: NotOffered | None = None
         try:
-            return Operand(self.scope.variable(node.text), True)
+            value = self.scope.variable(node.text)
+            return Operand(value, value.address != 0)  # 0: a local one in a register
         except NotOffered as error:
             missing = error
         found = self.scope.symbol(node.text)

@@ -1,6 +1,7 @@
 """::locals: parameters and local variables of a thread's frames."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 from uniobs.cli.shell.state import Shell
@@ -8,6 +9,7 @@ from uniobs.cli.shell.table import Call, command
 from uniobs.errors import EXIT_INCOMPLETE, EXIT_OK, NotOffered, UniobsError, UsageError
 from uniobs.image.types_locals import Local, Spot, locals_of
 from uniobs.image.types_plain import Plain
+from uniobs.image.types_value import Value
 from uniobs.model.guest import Thread
 from uniobs.target.stacks import Overlay, start_of
 
@@ -51,6 +53,52 @@ def locals_(shell: Shell, call: Call) -> int:
         for frame in found:
             _show(shell, frame)
     return EXIT_INCOMPLETE if any(frame.why for frame in found) else EXIT_OK
+
+
+@command(
+    "frame",
+    "::frame [N|-]",
+    "choose a frame of the chosen thread: print then knows its local variables (- : none)",
+    group="values",
+)
+def frame(shell: Shell, call: Call) -> int:
+    if call.arguments == "-":
+        shell.frame, shell.scope.local = None, None
+        return EXIT_OK
+    thread = shell.thread()
+    if thread is None:
+        raise UsageError("whose frame? ::thread worker-a first")
+    if call.arguments and not call.arguments.isdigit():
+        raise UsageError("::frame N, with the frame's number in ::stack")
+    wanted = int(call.arguments) if call.arguments else shell.frame
+    found = {one.number: one for one in _still(shell, thread)}
+    if wanted is None:
+        wanted = min(found, default=0)
+    if wanted not in found:
+        raise UsageError(f"thread {thread.tid} has no frame {wanted}, or it is an inlined one")
+    shell.frame = wanted
+    shell.scope.local = partial(_named, shell, thread.tid)
+    if shell.out.json:
+        shell.object("frame", [{"frame": wanted, "function": found[wanted].function, "tid": thread.tid}])
+    else:
+        text = f"#{wanted} {found[wanted].function} of thread {thread.tid} {thread.name or ''}"
+        shell.out.line(text.rstrip())
+    return EXIT_OK
+
+
+def _named(shell: Shell, tid: int, name: str) -> Value | None:
+    """A local variable of the chosen frame; None when it has none of that name."""
+    thread = shell.thread()
+    if thread is None or thread.tid != tid:
+        return None  # another thread was chosen since
+    for one in _still(shell, thread):
+        if one.number == shell.frame:
+            for local in reversed(one.locals):  # the innermost block's
+                if local.name == name:
+                    if local.value is None:
+                        raise NotOffered(f"{name}: {local.why}")
+                    return local.value
+    return None
 
 
 def _still(shell: Shell, thread: Thread) -> list[Found]:

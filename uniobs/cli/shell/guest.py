@@ -139,13 +139,13 @@ def _words(text: str) -> list[str]:
 )
 def thread(shell: Shell, call: Call) -> int:
     if call.arguments == "-":
-        shell.tid = None
+        shell.tid, shell.frame, shell.scope.local = None, None, None
         return EXIT_OK
     chosen = call.dot if isinstance(call.dot, Thread) else None
     if call.arguments:
         chosen = shell.thread_meant(call.arguments)
     if chosen is not None:
-        shell.tid = chosen.tid
+        shell.tid, shell.frame, shell.scope.local = chosen.tid, None, None
     now = shell.thread()
     if shell.out.json:
         shell.object("thread", [] if now is None else [now])

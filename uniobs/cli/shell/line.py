@@ -87,6 +87,8 @@ def stage(text: str, names: "frozenset[str] | set[str]") -> Stage:
 
 def _command(text: str, names: "frozenset[str] | set[str]") -> Stage | None:
     """A command written without ``::``."""
+    if text == "p":
+        return None  # a pointer's name, more likely than a print of nothing
     match = _BARE.match(text)
     if match is None or match.group(1) not in names or _OPERATOR.match(text, match.end()):
         return None

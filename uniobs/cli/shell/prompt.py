@@ -52,6 +52,7 @@ def run(shell: Shell) -> int:
 
 def _prompt(shell: Shell) -> str:
     chosen = f" {shell.tid}" if shell.tid is not None else ""
+    chosen += f" #{shell.frame}" if shell.frame is not None else ""
     return safe(f"{shell.target.name}{chosen}> ")
 
 

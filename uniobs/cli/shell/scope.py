@@ -53,6 +53,7 @@ class GuestScope:
         self.target = target
         self.chosen = chosen
         self.dot: Operand | None = None
+        self.local: Callable[[str], Value | None] | None = None  # of the chosen frame
 
     @property
     def space(self) -> AddressSpace:
@@ -75,7 +76,9 @@ class GuestScope:
         return described
 
     def variable(self, name: str) -> Value:
-        """ "name", "ns::name", or "file.c::name" for one of several of a name."""
+        """ "name", "ns::name", or "file.c::name" for one of several of a name; a local one comes first."""
+        if self.local is not None and "::" not in name and (local := self.local(name)) is not None:
+            return local
         modules = self._modules(name)
         problems: list[NotOffered] = []
         unit, _, rest = name.partition("::")

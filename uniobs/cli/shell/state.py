@@ -54,6 +54,7 @@ class Shell:
         self.spec = spec
         self.settings = Settings()
         self.tid: int | None = None  # whose registers are meant
+        self.frame: int | None = None  # of that thread, whose local variables have names
         self.next_x: tuple[int, str] | None = None  # where x goes on
         self.scope = GuestScope(target, self.thread)
         self.code = EXIT_OK  # of the last command that failed
