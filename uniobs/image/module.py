@@ -1,5 +1,6 @@
 """Module: an image placed in an address space - what its addresses mean, and whether it's in memory."""
 
+import gc
 import os
 from functools import cached_property
 
@@ -215,8 +216,14 @@ class Module:
             self._keeper.expect(len(pcs))
         known = self._frames.get
         back = self.bias + return_addresses
-        # an answer may be (), which is false too, but costs only the second look
-        return [known(pc - back) or self._symbolise(pc - back) for pc in pcs]
+        collecting = gc.isenabled()
+        gc.disable()  # nothing that is made here can be garbage: a third of the time would go into looking
+        try:
+            # an answer may be (), which is false too, but costs only the second look
+            return [known(pc - back) or self._symbolise(pc - back) for pc in pcs]
+        finally:
+            if collecting:
+                gc.enable()
 
     def _symbolise(self, address: int) -> tuple[SourceFrame, ...]:
         part = self._part

@@ -73,6 +73,10 @@ class SymbolIndex:
         self._node_page, self._node_count, self._name_page, self._name_count = parts[2:6]
         self._ranges, self._range_count = parts[6] * PAGE, parts[7]
         self._strings, self._string_size = parts[8] * PAGE, parts[9]
+        sizes = (8, 16, 8, 16, 1)
+        for first, count, size in zip(parts[::2], parts[1::2], sizes, strict=True):
+            if first < 1 or first * PAGE + count * size > sums * PAGE:
+                raise BadFormat("the symbol index points outside itself")
         self._blocks: list[Block | None] = [None] * pages
         self._calls: dict[int, Call] = {}
         self._shown: dict[int, tuple[str | None, str | None]] = {}
@@ -146,10 +150,10 @@ class SymbolIndex:
         page = self._node_page + (node >> 8)
         words = self._words[page] or self._page(page)
         at = (node & 255) * 4
-        parent, name, file, line = words[at : at + 4]
+        parent = words[at]
         if parent >= node:
             raise BadFormat("a call of the symbol index lies in itself")
-        return parent, name, file, line
+        return parent, words[at + 1], words[at + 2], words[at + 3]
 
     def _call(self, node: int) -> Call:
         """What the node is called, its linkage name, and the frames around it.
@@ -185,15 +189,20 @@ class SymbolIndex:
         """The text at a position of the strings; 0: None."""
         if at in self._texts:
             return self._texts[at]
-        start = self._strings + at + 4
+        start = self._strings + at
         if at + 4 > self._string_size:
             raise BadFormat("the symbol index names a text that it doesn't hold")
-        self._prove(start - 4, start)
-        (size,) = _WORD.unpack_from(self._data, start - 4)
+        page = start >> 12
+        if self._words[page] is None or start & (PAGE - 1) > PAGE - 4:
+            self._prove(start, start + 4)
+        (size,) = _WORD.unpack_from(self._data, start)
+        start += 4
+        end = start + size
         if size > self._string_size - at - 4:
             raise BadFormat("a text of the symbol index is too long")
-        self._prove(start, start + size)
-        found = self._texts[at] = str(self._data[start : start + size], "utf-8", "replace")
+        if (end - 1) >> 12 != page:
+            self._prove(start, end)
+        found = self._texts[at] = str(self._data[start:end], "utf-8", "replace")
         return found
 
     def function(self, address: int) -> tuple[str | None, int, int] | None:
