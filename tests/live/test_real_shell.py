@@ -78,6 +78,15 @@ def test_unikrafts_lists() -> None:
     assert '"worker-a"' in text and "take_both" in text and "the struct of thread" in text
 
 
+@pytest.mark.parametrize("variant", ["unikraft-base", "unikraft-vmem"])
+def test_the_locals_of_a_crash(variant: str) -> None:
+    image = GUESTS / "images" / variant / UNIKRAFT.name
+    text = shell(f"{variant}-crash.core", image, "::frame", "p", "print v", "*p", expect=4)
+    assert text.splitlines()[1:3] == ["(int *) 0x0", "42"] and "a null pointer to int" in text
+    text = shell(f"{variant}-crash.core", image, "worker-a::locals")
+    assert "#1 crash_here\n  nothing = 0x0\n" in text
+
+
 @pytest.mark.skipif(not OSV.is_file(), reason="no OSv among the guests")
 def test_osvs_containers() -> None:
     core = "osv-deadlock.core"
