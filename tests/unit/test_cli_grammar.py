@@ -35,7 +35,7 @@ def test_first_word_is_the_target(argv: list[str], target: str | None, words: li
 
 
 def test_filter_words_and_options_mix() -> None:
-    options = args.parse(tcpdump._parser(), ["-n", "kv", "tcp", "port", "80", "-c", "3", "-tttt", "-XX"])
+    options = args.parse(tcpdump.make_parser(), ["-n", "kv", "tcp", "port", "80", "-c", "3", "-tttt", "-XX"])
     assert args.split_target(options) == ("kv", ["tcp", "port", "80"])
     assert (options.count, options.stamp, options.hex_ascii) == (3, 4, 2)
 

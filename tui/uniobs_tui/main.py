@@ -10,9 +10,12 @@ TARGET: as everywhere (a name, pid, core, recording). Without one: every guest o
 """
 
 
+def make_parser() -> args.Parser:
+    return args.parser("tui", "The terminal UI.", doc=DOC)
+
+
 def run(argv: list[str]) -> int:
-    parser = args.parser("tui", "The terminal UI.", doc=DOC)
-    options = args.parse(parser, argv)
+    options = args.parse(make_parser(), argv)
     spec, words = args.split_target(options)
     if words:
         raise UsageError(f"tui takes no {words[0]!r} after the target")

@@ -16,7 +16,7 @@ reads a fixed core as before.
 SHOWN = 4
 
 
-def command(argv: list[str]) -> int:
+def make_parser() -> args.Parser:
     parser = args.parser(
         "core fix", "Make a core readable for stock gdb and drgn.", doc=DOC, force_is_own=True
     )
@@ -25,7 +25,11 @@ def command(argv: list[str]) -> int:
     where.add_argument("--in-place", action="store_true", help="append to the core itself")
     where.add_argument("--undo", action="store_true", help="take back what --in-place did")
     parser.add_argument("-f", "--force", action="store_true", help="overwrite the copy that is there")
-    options = args.parse(parser, argv)
+    return parser
+
+
+def command(argv: list[str]) -> int:
+    options = args.parse(make_parser(), argv)
     return run(options, session.out_for(options))
 
 

@@ -15,14 +15,18 @@ Exit 4: a stack is missing.
 """
 
 
-def run(argv: list[str]) -> int:
+def make_parser() -> args.Parser:
     parser = args.parser(
         "bt", "The stacks of a guest's threads; the crashed one first.", words="[TID...]", doc=DOC
     )
     parser.add_argument(
         "-t", "-p", dest="tids", action="append", type=args.number_list, metavar="TID", help="only these"
     )
-    options = args.parse(parser, argv)
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    options = args.parse(make_parser(), argv)
     out = session.out_for(options)
     with session.opened(options, out) as (target, words):
         tids = [tid for tids in options.tids or [] for tid in tids]

@@ -12,6 +12,19 @@ core TARGET                the same; core show --help tells its options (-o repo
 """
 
 
+def make_parser() -> args.Parser:
+    return args.parser("core", "Take a core of a guest, fix one, or report on one.", doc=DOC)
+
+
+def make_take_parser() -> args.Parser:
+    parser = args.parser("core take", "Take a core of a running guest.", doc=DOC, force_is_own=True)
+    parser.add_argument("-o", "--output", metavar="FILE", help="the core (TARGET.core)")
+    parser.add_argument("-f", "--force", action="store_true", help="overwrite FILE")
+    parser.add_argument("-z", "--compress", action="store_true", help="kdump-compressed: smaller")
+    parser.add_argument("--fix", action="store_true", help="and make it readable for gdb and drgn (core fix)")
+    return parser
+
+
 def run(argv: list[str]) -> int:
     verb = next((word for word in argv if not word.startswith("-")), None)
     if verb == "take":
@@ -21,19 +34,14 @@ def run(argv: list[str]) -> int:
 
         return corefix.command([word for n, word in enumerate(argv) if n != argv.index("fix")])
     if verb is None and "--help" in argv:
-        args.parse(args.parser("core", "Take a core of a guest, fix one, or report on one.", doc=DOC), argv)
+        args.parse(make_parser(), argv)
     from uniobs.cli.report import command
 
     return command.run(argv)
 
 
 def _take(argv: list[str]) -> int:
-    parser = args.parser("core take", "Take a core of a running guest.", doc=DOC, force_is_own=True)
-    parser.add_argument("-o", "--output", metavar="FILE", help="the core (TARGET.core)")
-    parser.add_argument("-f", "--force", action="store_true", help="overwrite FILE")
-    parser.add_argument("-z", "--compress", action="store_true", help="kdump-compressed: smaller")
-    parser.add_argument("--fix", action="store_true", help="and make it readable for gdb and drgn (core fix)")
-    options = args.parse(parser, argv)
+    options = args.parse(make_take_parser(), argv)
     if options.fix and options.compress:
         raise UsageError("--fix is for an ELF core: without -z, or uniobs core fix FILE afterwards")
     out = session.out_for(options)

@@ -18,13 +18,17 @@ Exit 0: nothing differs; 1: something does, as diff has it.
 """
 
 
-def run(argv: list[str]) -> int:
+def make_parser() -> args.Parser:
     parser = args.parser(
         "diff", "What changed between two moments of a guest.", words="A [B]", target=False, doc=DOC
     )
     parser.add_argument("--image", action="append", default=[], metavar="FILE", help="an ELF of the guest")
     parser.add_argument("--view", metavar="NAMES", help=f"only these tables ({','.join(VIEWS)})")
-    options = args.parse(parser, argv)
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    options = args.parse(make_parser(), argv)
     if not 1 <= len(options.words) <= 2:
         raise UsageError("diff takes two moments: FILE@TIME FILE@TIME (uniobs diff --help)")
     names = _names(options.view)

@@ -6,7 +6,7 @@ from uniobs.model import registry
 DOC = "Levels: emerg alert crit err warn notice info debug; err+ is that and worse, +info that and less."
 
 
-def run(argv: list[str]) -> int:
+def make_parser() -> args.Parser:
     parser = args.parser("dmesg", "The log of a guest.", doc=DOC)
     add = parser.add_argument
     add("-w", "--follow", action="store_true", help="wait for new lines")
@@ -26,7 +26,11 @@ def run(argv: list[str]) -> int:
     add("--symbolise", action="store_true", help="names and lines on the addresses in it")
     add("-H", "--human", action="store_true", help="accepted")
     add("-P", "--nopager", action="store_true", help="accepted")
-    options = args.parse(parser, argv)
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    options = args.parse(make_parser(), argv)
     out = session.out_for(options)
     with session.opened(options, out) as (target, words):
         session.refuse_words(words, "dmesg")

@@ -4,13 +4,16 @@ from uniobs.cli import args, session
 from uniobs.errors import EXIT_FINDING, EXIT_OK, UniobsError
 
 
-def run(argv: list[str]) -> int:
-    parser = args.parser(
+def make_parser() -> args.Parser:
+    return args.parser(
         "doctor",
         "What is missing on this host, or for one guest, and what each costs.",
         doc="Exit 1: something is.",
     )
-    options = args.parse(parser, argv)
+
+
+def run(argv: list[str]) -> int:
+    options = args.parse(make_parser(), argv)
     out = session.out_for(options)
     from uniobs.cli import render
     from uniobs.model import registry

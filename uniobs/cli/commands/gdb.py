@@ -15,10 +15,14 @@ core. Everything after -- goes to gdb.
 """
 
 
-def run(argv: list[str]) -> int:
+def make_parser() -> args.Parser:
     parser = args.parser("gdb", "Stock gdb on a guest.", words="[-- GDB OPTIONS]", doc=DOC)
     parser.add_argument("--print", action="store_true", help="print the commands instead of running them")
-    options = args.parse(parser, argv)
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    options = args.parse(make_parser(), argv)
     out = session.out_for(options)
     with session.opened(options, out) as (target, words):
         gdb = shutil.which("gdb")

@@ -9,12 +9,16 @@ BEAT: how long ago its scheduler last ran. A core file can be named too, to be l
 """
 
 
-def run(argv: list[str]) -> int:
+def make_parser() -> args.Parser:
     parser = args.parser("ls", "The guests on this host.", words="[CORE...]", target=False, doc=DOC)
     parser.add_argument(
         "--image", action="append", default=[], metavar="FILE", help="an ELF of the guests; repeatable"
     )
-    options = args.parse(parser, argv)
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    options = args.parse(make_parser(), argv)
     out = session.out_for(options)
     from uniobs.cli import render
     from uniobs.model import registry

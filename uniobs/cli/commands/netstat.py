@@ -5,7 +5,7 @@ from uniobs.cli import args, session
 ABOUT = "Sockets of a guest (-i interfaces, -r routes, -s counters), laid out as netstat does."
 
 
-def run(argv: list[str]) -> int:
+def make_parser() -> args.Parser:
     parser = args.parser("netstat", ABOUT, doc="Addresses and ports are always numeric. -p shows tid/name.")
     add = parser.add_argument
     add("-t", "--tcp", action="store_true", help="TCP only")
@@ -21,7 +21,11 @@ def run(argv: list[str]) -> int:
     add("-i", "--interfaces", action="store_true", help="the interface table")
     add("-r", "--route", action="store_true", help="the routes that are known")
     add("-s", "--statistics", action="store_true", help="network counters")
-    options = args.parse(parser, argv)
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    options = args.parse(make_parser(), argv)
     out = session.out_for(options)
     with session.opened(options, out) as (target, words):
         session.refuse_words(words, "netstat")

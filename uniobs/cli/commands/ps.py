@@ -13,7 +13,7 @@ Accepted as ps has them: -e -f -L -T aux. Columns for -o: see --columns.
 _BSD = frozenset("auxwefjlmH")
 
 
-def run(argv: list[str]) -> int:
+def make_parser() -> args.Parser:
     parser = args.parser("ps", ABOUT, words="[aux]", doc=DOC)
     add = parser.add_argument
     for flag in "eAfFLTlwmHjy":
@@ -39,7 +39,11 @@ def run(argv: list[str]) -> int:
     add("--sort", metavar="[-]COL,COL", help="order; - is descending")
     add("--no-headers", "--no-heading", action="store_true", help="no header line")
     add("--columns", action="store_true", help="list the columns and end")
-    options = args.parse(parser, _join_sort(argv))
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    options = args.parse(make_parser(), _join_sort(argv))
     out = session.out_for(options)
     if options.columns:
         return _columns(out)

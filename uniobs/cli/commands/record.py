@@ -16,7 +16,7 @@ UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 TIMES = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-def run(argv: list[str]) -> int:
+def make_parser() -> args.Parser:
     parser = args.parser("record", "Record a running guest.", doc=DOC, force_is_own=True)
     parser.add_argument("-o", "--output", metavar="FILE", help="the recording (TARGET.uniobs)")
     parser.add_argument("-f", "--force", action="store_true", help="overwrite FILE")
@@ -26,7 +26,11 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--max-size", metavar="SIZE", help="keep the latest so many bytes (256M)")
     parser.add_argument("--max-age", metavar="TIME", help="keep the latest so much time (1h)")
     parser.add_argument("--registers", action="store_true", help="the vCPUs' too, once a second, through QMP")
-    options = args.parse(parser, argv)
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    options = args.parse(make_parser(), argv)
     span = None if options.span is None else _time(options.span)
     size = 0 if options.max_size is None else _size(options.max_size)
     age = 0.0 if options.max_age is None else _time(options.max_age)

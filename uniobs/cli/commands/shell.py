@@ -15,13 +15,17 @@ Nothing is ever written to the guest.
 """
 
 
-def run(argv: list[str]) -> int:
+def make_parser() -> args.Parser:
     parser = args.parser("shell", ABOUT, doc=DOC)
     add = parser.add_argument
     add("-c", dest="commands", action="append", metavar="CMD", help="run it and end; repeatable")
     add("-f", "--file", metavar="FILE", help="run a file's commands and end")
     add("--drgn", action="store_true", help="drgn's prompt, in Python")
-    options = args.parse(parser, argv)
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    options = args.parse(make_parser(), argv)
     out = session.out_for(options)
     from uniobs.cli.shell import drgnshell, plain, prompt
     from uniobs.cli.shell.state import Shell

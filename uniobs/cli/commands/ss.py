@@ -10,7 +10,7 @@ Ports are always numeric.
 """
 
 
-def run(argv: list[str]) -> int:
+def make_parser() -> args.Parser:
     parser = args.parser("ss", ABOUT, words="[FILTER]", doc=DOC)
     add = parser.add_argument
     add("-t", "--tcp", action="store_true", help="TCP only")
@@ -26,7 +26,11 @@ def run(argv: list[str]) -> int:
     add("-H", "--no-header", action="store_true", help="no header line")
     add("-O", "--oneline", action="store_true", help="accepted with -i: one line a socket")
     add("-4", "--ipv4", action="store_true", help="accepted")
-    options = args.parse(parser, argv)
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    options = args.parse(make_parser(), argv)
     out = session.out_for(options)
     with session.opened(options, out) as (target, words):
         kinds = [kind for kind in ("tcp", "udp", "raw") if getattr(options, kind)]

@@ -10,7 +10,7 @@ of a dead one the last calls are shown. -f is implied: each line says which thre
 """
 
 
-def run(argv: list[str]) -> int:
+def make_parser() -> args.Parser:
     parser = args.parser("strace", "Calls of a guest.", doc=DOC)
     add = parser.add_argument
     add("-f", "--follow-forks", action="count", help="accepted: all threads are followed")
@@ -51,7 +51,11 @@ def run(argv: list[str]) -> int:
     add("-q", "--quiet", action="count", default=0, help="no closing lines")
     add("-n", "--count", type=args.positive(int), metavar="N", help="end after N lines")
     add("--last", action="store_true", help="what the trace rings hold, then end")
-    options = args.parse(parser, argv)
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    options = args.parse(make_parser(), argv)
     if options.stamp > 3:
         raise UsageError("-t may be given three times at most")
     if options.successful_only and options.failed_only:

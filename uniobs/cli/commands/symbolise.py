@@ -24,7 +24,7 @@ Exit: 0 fine, 4 a crash's addresses lie in no image, 7 the log isn't the image's
 _ADDRESS = re.compile(r"(0[xX])?[0-9a-fA-F]{1,16}")
 
 
-def run(argv: list[str]) -> int:
+def make_parser() -> args.Parser:
     parser = args.parser(
         "symbolise",
         "Puts names and lines on the addresses of a console log.",
@@ -45,7 +45,11 @@ def run(argv: list[str]) -> int:
     own.add_argument("--no-inlines", dest="inlines", action="store_false", help="only the outermost function")
     own.add_argument("--only", action="store_true", help="only the lines that have a name to them")
     own.add_argument("--calls", action="store_true", help="ADDRESS... are return addresses")
-    options = args.parse(parser, argv)
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    options = args.parse(make_parser(), argv)
     out = session.out_for(options)
     images = _images(options)
     words: list[str] = options.words

@@ -23,7 +23,7 @@ the next uniobs tcpdump that uses this guest's VMM takes both away and says so.
 STAMPS = ("clock", "none", "epoch", "delta", "date", "first")
 
 
-def _parser() -> args.Parser:
+def make_parser() -> args.Parser:
     parser = args.parser("tcpdump", "Packets of a guest.", words="[FILTER]", doc=DOC)
     add = parser.add_argument
     add("-i", "--interface", metavar="NAME", help="only this interface (any: all)")
@@ -64,7 +64,7 @@ def _parser() -> args.Parser:
 
 
 def run(argv: list[str]) -> int:
-    options = args.parse(_parser(), argv)
+    options = args.parse(make_parser(), argv)
     if options.stamp > 5 or max(options.hex, options.hex_ascii, options.ascii) > 2:
         raise UsageError("-t goes up to -ttttt; -x, -X and -A may be doubled")
     if options.write == "-" and options.json:

@@ -9,7 +9,7 @@ from uniobs.model import registry
 ABOUT = "Threads of a guest by CPU time between two reads (batch mode: -b is implied)."
 
 
-def run(argv: list[str]) -> int:
+def make_parser() -> args.Parser:
     parser = args.parser("top", ABOUT)
     add = parser.add_argument
     add("-b", "--batch", action="store_true", help="accepted")
@@ -19,7 +19,11 @@ def run(argv: list[str]) -> int:
         "-d", "--delay", type=args.positive(float), default=1.0, metavar="SECONDS", help="between screens (1)"
     )
     add("-o", "--sort", metavar="COL", help="order by this column, descending (%%CPU)")
-    options = args.parse(parser, argv)
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    options = args.parse(make_parser(), argv)
     out = session.out_for(options)
     with session.opened(options, out) as (target, words):
         session.refuse_words(words, "top")

@@ -9,11 +9,15 @@ from uniobs.model import registry
 ABOUT = "Heap, switches, interrupts, packets and CPU of a guest; the first line is since its boot."
 
 
-def run(argv: list[str]) -> int:
+def make_parser() -> args.Parser:
     parser = args.parser("vmstat", ABOUT, words="[INTERVAL [COUNT]]")
     parser.add_argument("-n", "--one-header", action="store_true", help="the header only once")
     parser.add_argument("-w", "--wide", action="store_true", help="accepted")
-    options = args.parse(parser, argv)
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    options = args.parse(make_parser(), argv)
     out = session.out_for(options)
     with session.opened(options, out) as (target, words):
         interval, count = _numbers(words)

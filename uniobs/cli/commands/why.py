@@ -19,12 +19,16 @@ It watches for some seconds when it's in doubt.
 OTHERS = 10  # threads listed besides those of the verdict
 
 
-def run(argv: list[str]) -> int:
+def make_parser() -> args.Parser:
     parser = args.parser("why", "What is wrong with a guest, in one paragraph.", doc=DOC)
     parser.add_argument(
         "-w", "--watch", type=float, metavar="SECONDS", help="watch so long at most before saying hung"
     )
-    options = args.parse(parser, argv)
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    options = args.parse(make_parser(), argv)
     out = session.out_for(options)
     with session.opened(options, out) as (target, words):
         session.refuse_words(words, "why")

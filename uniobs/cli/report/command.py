@@ -20,7 +20,7 @@ Exit 0: nothing is wrong; 1: a finding; 4: the state can't be told.
 """
 
 
-def run(argv: list[str]) -> int:
+def make_parser() -> args.Parser:
     parser = args.parser("core show", "A report on a dead, hung or live guest.", doc=DOC)
     add = parser.add_argument
     add("-o", "--output", metavar="FILE", help="write the report to FILE: .html, .json or text by its name")
@@ -32,7 +32,11 @@ def run(argv: list[str]) -> int:
         metavar="DIR[=PREFIX]",
         help="source files lie below DIR, for names that begin with PREFIX; repeatable",
     )
-    options = args.parse(parser, argv)
+    return parser
+
+
+def run(argv: list[str]) -> int:
+    options = args.parse(make_parser(), argv)
     if options.words and options.words[0] == "show":
         del options.words[0]
     if not options.words and options.guest is None:

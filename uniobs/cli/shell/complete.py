@@ -104,7 +104,11 @@ class Completer:
         word = match.group() if match is not None else ""
         if word.startswith("$"):
             return self._registers(word)
-        return [Choice(name, len(word)) for name in self._prefixed(self._symbols(), word)] if word else []
+        near = self.shell.local_names if self.shell.scope.local is not None else ()
+        found = self._starting(word, [(name, "local") for name in near])
+        if word:
+            found += [Choice(name, len(word)) for name in self._prefixed(self._symbols(), word)]
+        return found
 
     def _members(self, before: str, start: str) -> list[Choice]:
         """Of whatever stands before the dot; it is evaluated as far as it goes."""

@@ -77,6 +77,7 @@ def frame(shell: Shell, call: Call) -> int:
     if wanted not in found:
         raise UsageError(f"thread {thread.tid} has no frame {wanted}, or it is an inlined one")
     shell.frame = wanted
+    shell.local_names = tuple(local.name for local in found[wanted].locals)
     shell.scope.local = partial(_named, shell, thread.tid)
     if shell.out.json:
         shell.object("frame", [{"frame": wanted, "function": found[wanted].function, "tid": thread.tid}])

@@ -55,6 +55,7 @@ class Shell:
         self.settings = Settings()
         self.tid: int | None = None  # whose registers are meant
         self.frame: int | None = None  # of that thread, whose local variables have names
+        self.local_names: tuple[str, ...] = ()  # of that frame
         self.next_x: tuple[int, str] | None = None  # where x goes on
         self.scope = GuestScope(target, self.thread)
         self.code = EXIT_OK  # of the last command that failed
