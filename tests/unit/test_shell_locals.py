@@ -8,6 +8,7 @@ import pytest
 
 from tests.support import build, gdbprint, gdbtypes
 from tests.unit.test_shell import Session
+from uniobs.cli.shell.complete import Completer
 
 SOURCE = Path(__file__).parents[1] / "guest" / "image" / "locals.c"
 VARIANTS = {
@@ -62,6 +63,7 @@ def test_a_chosen_frames_locals_have_names(session: tuple[str, Session]) -> None
     assert run("pair.name").code == 2
     assert run("::frame 2").out.startswith("#2 middle of thread")
     assert run("&pair").out.startswith("(struct pair *) 0x")
+    assert "numbers" in {choice.text for choice in Completer(run.shell).choices("print numb")}
     names = ["numbers", "*numbers", "numbers[1]", "small", "kept", "kept*2", "pair.name", "pair.b"]
     orders = ["frame function middle", *(f"p {one}" for one in names)]
     theirs = gdbprint.printed(run.program, run.core, orders)
