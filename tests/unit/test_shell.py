@@ -1,6 +1,7 @@
 """The shell on the core of a program with variables of every kind: its commands, their errors and codes."""
 
 import json
+import sys
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 
 from tests.support import build, gdbprint, gdbtypes
 from uniobs.cli.output import Output
+from uniobs.cli.shell import drgnshell
 from uniobs.cli.shell.complete import Completer, last_operand
 from uniobs.cli.shell.state import Quit, Shell
+from uniobs.errors import NotOffered
 from uniobs.target import open_target
 
 SOURCE = Path(__file__).parents[1] / "guest" / "image" / "shell.c"
@@ -205,6 +208,12 @@ def test_the_tools_run_on_the_open_target(run: Session, capsys: pytest.CaptureFi
     assert run("::ps --nonsense").code == 2
     assert run("::ps -g other").code == 2
     assert run("::why").code in (0, 1)
+
+
+def test_without_drgn_it_is_said_what_to_install(run: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "drgn", None)
+    with pytest.raises(NotOffered, match=r"pip install 'uniobs\[drgn\]'"):
+        drgnshell.program(run.target)
 
 
 def test_guest_text_is_made_safe(run: Session) -> None:
