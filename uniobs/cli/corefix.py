@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from uniobs.cli import args, debuggers, session
 from uniobs.cli.output import Output
 from uniobs.errors import EXIT_INCOMPLETE, EXIT_OK, OutputError, UsageError
+from uniobs.export.gdbcore import UNKNOWN
 from uniobs.export.gdbcore_file import Fixed
 
 DOC = """\
@@ -165,7 +166,8 @@ def say_gaps(out: Output, done: Fixed) -> None:
         groups.setdefault(known, []).append(pid)
     for known, pids in groups.items():
         which = f"{len(pids)} threads" if len(pids) > 1 else f"thread {pids[0]}"
-        out.notice(f"of {which} only {' '.join(known)} are known; gdb shows the other registers as 0")
+        others = f"gdb shows the others as {UNKNOWN:#x}, which reads unknown"
+        out.notice(f"of {which} only {' '.join(known)} are known; {others}")
     for notice in done.notices:
         out.notice(notice)
 

@@ -25,12 +25,16 @@ from uniobs.cores.elf import (
 PRSTATUS_SIZE, PRPSINFO_SIZE = 336, 136
 SIGNAL_AT, CURSIG_AT, PID_AT, REGS_AT = 0, 12, 32, 112
 FNAME_AT, FNAME_SIZE, PSARGS_AT, PSARGS_SIZE = 40, 16, 56, 80
+# What stands for a value that nobody knows: it can't be told, and 0 would pass for one. As an address it is
+# none (not canonical), as text it says what it is.
+UNKNOWN: Final = int.from_bytes(b"unknown\0", "little")
+UNTOLD: Final = frozenset({"rflags", "cs", "ss", "ds", "es", "fs", "gs"})  # 0 misleads nobody here
 ORIG_RAX: Final = (1 << 64) - 1  # not in a system call
 PF_X, PF_W, PF_R = 1, 2, 4
 
 
 class ThreadState(NamedTuple):
-    """A guest thread as gdb's thread ``pid``. A register that ``values`` doesn't name is written as 0."""
+    """A guest thread as gdb's thread ``pid``. Registers that ``values`` doesn't name are UNKNOWN."""
 
     pid: int
     values: dict[str, int]
@@ -58,7 +62,7 @@ def prstatus(thread: ThreadState) -> bytes:
     struct.pack_into("<H", data, CURSIG_AT, thread.signal)
     struct.pack_into("<i", data, PID_AT, thread.pid)
     values = {"orig_rax": ORIG_RAX, **thread.values}
-    words = (values.get(name, 0) & (1 << 64) - 1 for name in USER_REGS)
+    words = (values.get(name, 0 if name in UNTOLD else UNKNOWN) & (1 << 64) - 1 for name in USER_REGS)
     struct.pack_into(f"<{len(USER_REGS)}Q", data, REGS_AT, *words)
     return bytes(data)
 
