@@ -16,6 +16,7 @@ from uniobs.export.recorder import Recorder
 from uniobs.export.recording import RecordingWriter
 from uniobs.target import open_target
 from uniobs.target.recorded import RecordedGuest, replayed
+from uniobs_tui.samples import Samples
 
 MINUTES: Final = 10
 BYTES_MAX: Final = 64 << 20
@@ -87,6 +88,7 @@ class Session:
         self.history: History | None = None
         self.moment: int | None = None
         self.target: Any = self.guest
+        self.samples = Samples()
         if isinstance(self.guest, RecordedGuest):
             self.moment = self.guest.playback.now
 
@@ -100,7 +102,9 @@ class Session:
             if self.history is None:
                 self.history = History(self.guest)
             self.guest.refresh()
+            begun = time.time_ns()
             self.history.look()
+            self.samples.take(self.guest, begun)
         except UniobsError as error:
             self.gone = str(error)
 
