@@ -25,7 +25,7 @@ def plot(
         return []
     across, steps = (2, 4) if dots else (1, len(_ASCII) - 1)
     newest = list(values)[-width * across :]
-    shown: list[float | None] = [None] * (width * across - len(newest)) + newest
+    shown: list[float | None] = [*[None] * (width * across - len(newest)), *newest]
     known = [value for value in shown if value is not None]
     scale = max(top if top is not None else max(known, default=0.0), 1e-9)
     full = height * steps

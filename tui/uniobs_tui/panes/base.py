@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from textual.containers import Vertical
 from textual.message import Message
+from textual.widget import Widget
 
 from uniobs_tui.session import Session
 from uniobs_tui.table import LineTable
@@ -46,6 +47,10 @@ class Pane(Vertical):
     def fail(self, why: str, answer: Answer) -> None:
         """It can't be had: one line says why."""
         self.border_subtitle = why
+
+    def first(self) -> Widget | None:
+        """What has the focus when the pane is opened."""
+        return next((w for w in self.query("*") if w.focusable and w.display), None)
 
     # --- what the screen passes on --------------------------------------------------------------------
 

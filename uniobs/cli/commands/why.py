@@ -68,7 +68,7 @@ def explain(out: Output, target: Any, watch: float | None = None, *, commands: b
             out.line(f"  {'Not known:' if number == 0 else '          '} {text}", "dim")
     if commands:
         out.line()
-        out.line("  Next:  " + "     ".join(_next(shlex.quote(out.spec or target.name), target, found)))
+        out.line("  Next:  " + "     ".join(next_commands(shlex.quote(out.spec or target.name), target, found)))
     return code
 
 
@@ -101,7 +101,8 @@ def _unique(texts: list[str]) -> list[str]:
     return list(dict.fromkeys(texts))
 
 
-def _next(name: str, target: Any, found: list[Verdict]) -> list[str]:
+def next_commands(name: str, target: Any, found: list[Verdict]) -> list[str]:
+    """What to type next, for a guest that is called ``name`` on a command line."""
     commands = [text.format(target=name) for verdict in found for text in verdict.next]
     names = {verdict.name for verdict in found}
     calls: list[str] = []
