@@ -31,6 +31,7 @@ COMMANDS = {
     "shell": "a prompt on it: variables, lists, memory, everything else (MDB's habits)",
     "symbolise": "names and lines on the addresses of a console log",
     "doctor": "what is missing on this host or for a guest, and what each costs",
+    "completion": "completion of all this for bash, zsh or fish",
 }
 
 HELP = """usage: uniobs COMMAND [TARGET] [options]
@@ -48,7 +49,7 @@ Exit: 0 fine, 1 a finding, 2 usage, 3 target unreadable, 4 incomplete, 5 not off
 
 
 def help_text() -> str:
-    return HELP.format(commands="\n".join(f"  {name:<9} {about}" for name, about in COMMANDS.items()))
+    return HELP.format(commands="\n".join(f"  {name:<10} {about}" for name, about in COMMANDS.items()))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
