@@ -3,7 +3,6 @@
 No Textual here. A session belongs to one thread: its worker's.
 """
 
-import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -24,12 +23,13 @@ STEP_NS: Final = 1_000_000_000
 
 
 class History:
-    """The last minutes of a live guest, as a recording in a temporary file."""
+    """The last minutes of a live guest, as a recording in a file without a name: nothing is left of it,
+    however the program ends."""
 
     def __init__(self, guest: Any, minutes: float = MINUTES) -> None:
-        self._directory = tempfile.TemporaryDirectory(prefix="uniobs-tui-")
-        path = os.path.join(self._directory.name, "history")
-        self._writer = RecordingWriter(path, bytes_max=BYTES_MAX, age_max=int(minutes * 60e9))
+        self._writer = RecordingWriter(
+            tempfile.gettempdir(), bytes_max=BYTES_MAX, age_max=int(minutes * 60e9), nameless=True
+        )
         self._recorder = Recorder(guest, self._writer.chunk)
         self._name = guest.name
         self._images = guest.images
@@ -48,8 +48,7 @@ class History:
     def _opened(self) -> RecordingFile:
         if self._file is None or self._generation != self._writer.generation:
             self._close_file()
-            fd = os.open(self._writer.path, os.O_RDONLY | os.O_CLOEXEC)
-            self._file = RecordingFile(fd, self._writer.path)
+            self._file = RecordingFile(self._writer.opened(), "the past of this guest")
             self._generation = self._writer.generation
         self._file.extend()
         return self._file
@@ -71,7 +70,6 @@ class History:
     def close(self) -> None:
         self._close_file()
         self._writer.close()
-        self._directory.cleanup()
 
 
 class Session:

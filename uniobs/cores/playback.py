@@ -9,7 +9,9 @@ from uniobs.cores.recording import Record, RecordingFile
 from uniobs.errors import BadFormat, Incomplete
 from uniobs.memory.mirror import Mirror
 
-NOTE_MAX: Final = 1 << 20
+NOTE_MAX: Final = 1 << 19
+NOTES_MAX: Final = 16
+RECORDS_MAX: Final = 4 << 20  # from a KEY to a moment
 
 
 class Playback:
@@ -23,12 +25,15 @@ class Playback:
         self.memory = Mirror(live=True)  # its readers must not take what was being written for torn
         self.notes: dict[str, Any] = {}
         self.now = 0
+        self._count = 0  # of records since the last KEY
         self._index = 0  # of the chunk after the one that is being played
         self._records: Iterator[Record] = iter(())
         self._next: int | None = None  # the time of the moment that comes next
         if file.first is None or file.last is None:
             raise Incomplete(f"{file.path}: a recording without a moment in it")
         self.seek(file.last)
+        if not self.now:
+            raise Incomplete(f"{file.path}: a recording without a moment in it")
 
     def seek(self, when: int) -> None:
         """The moment at ``when``, or the one before; the first when all are later."""
@@ -64,7 +69,7 @@ class Playback:
     def _begin(self, index: int) -> None:
         self.memory.clear()
         self.notes = {}
-        self.now = 0
+        self.now = self._count = 0
         for chunk in self.file.base:
             self._records = self.file.records(chunk)
             for record in self._records:
@@ -77,23 +82,39 @@ class Playback:
         while True:
             for record in self._records:
                 if record.type == format.MOMENT:
-                    if record.address < self.now:
-                        raise BadFormat(f"{self.file.path}: a garbled recording: its time runs backwards")
-                    self._next = record.address
+                    self._next = self._moment(record.address)
                     return
                 self._put(record)
             if self._index >= len(self.file.chunks):
                 return
-            self._records = self.file.records(self.file.chunks[self._index])
+            chunk = self.file.chunks[self._index]
+            self._records = self.file.records(chunk)
             self._index += 1
+            if chunk.kind == format.KEY:
+                self._count = 0
+
+    def _moment(self, when: int) -> int:
+        chunk = self.file.chunks[self._index - 1]
+        if when < self.now or not when:
+            raise BadFormat(f"{self.file.path}: a garbled recording: its time runs backwards")
+        if not chunk.first <= when <= chunk.last:
+            raise BadFormat(f"{self.file.path}: a garbled recording: a moment outside of its chunk")
+        return when
 
     def _put(self, record: Record) -> None:
+        self._count += 1
+        if self._count > RECORDS_MAX:
+            raise BadFormat(f"{self.file.path}: a garbled recording: more than {RECORDS_MAX} records a key")
         if record.type == format.BYTES:
             self.memory.store(record.address, record.data)
+            if self.memory.pages > format.PAGES_MAX:
+                raise BadFormat(f"{self.file.path}: a recording of more memory than can be shown")
         elif record.type == format.FORGET:
             self.memory.forget(record.address, record.size)
         elif record.type == format.NOTE:
             self.notes.update(_note(record.data, self.file.path))
+            if len(self.notes) > NOTES_MAX:
+                raise BadFormat(f"{self.file.path}: a garbled recording: too many notes")
 
 
 def _note(data: bytes, path: str) -> dict[str, Any]:

@@ -35,6 +35,10 @@ RECORD: Final = Struct("<B3xIQ")
 BASE, KEY, DELTA = 1, 2, 3
 MOMENT, BYTES, FORGET, NOTE = 1, 2, 3, 4
 CHUNK_MAX: Final = 64 << 20  # bytes of records in a chunk
+RECORDS_MAX: Final = 1 << 20  # in a chunk
+CHAIN_MAX: Final = 256 << 20  # bytes of records from a KEY to the last chunk that stands on it; and of BASE
+PAGES_MAX: Final = 1 << 16  # of 4 KiB, which may be known in part, at one moment
+TIME_MAX: Final = 1 << 63
 CHUNKS_MAX: Final = 1 << 22
 HEAD: Final = FRAME.size + START.size
 CHUNK_HEAD: Final = FRAME.size + CHUNK.size
@@ -96,6 +100,7 @@ class RecordingFile:
         self.chunks: list[Chunk] = []
         self.base: list[Chunk] = []
         self.lost = 0
+        self._chain = self._base_size = 0
         head = os.pread(fd, HEAD, 0)
         if not is_recording(head):
             raise BadFormat(f"{path}: no recording")
@@ -114,7 +119,12 @@ class RecordingFile:
             chunk = self._chunk(self._end, size)
             if chunk is None:
                 break
-            (self.base if chunk.kind == BASE else self.chunks).append(chunk)
+            if chunk.kind == BASE:
+                self.base.append(chunk)
+                self._base_size += chunk.size
+            else:
+                self.chunks.append(chunk)
+                self._chain = chunk.size + (self._chain if chunk.kind == DELTA else 0)
             self._end = chunk.end
         self.lost = size - self._end
         return self._end > before
@@ -128,10 +138,14 @@ class RecordingFile:
             return None
         chunk = Chunk(kind, first, last, key, offset, stored, unpacked, crc)
         previous = self.chunks[-1] if self.chunks else None
-        in_order = kind == BASE or (first <= last and (previous is None or previous.last <= first))
+        in_order = first <= last < TIME_MAX and (
+            kind == BASE or previous is None or previous.last <= first
+        )
+        before = {BASE: self._base_size, KEY: 0, DELTA: self._chain}[kind]
         stands_on = offset if kind == KEY else previous.key if previous is not None else None
         founded = kind == BASE or key == stands_on
-        return chunk if chunk.end <= size and unpacked <= CHUNK_MAX and in_order and founded else None
+        fits = chunk.end <= size and unpacked <= CHUNK_MAX and before + unpacked <= CHAIN_MAX
+        return chunk if fits and in_order and founded else None
 
     @property
     def first(self) -> int | None:
@@ -173,8 +187,11 @@ class RecordingFile:
 
 
 def _records(data: bytes, path: str, offset: int) -> Iterator[Record]:
-    at, size = 0, len(data)
+    at, size, count = 0, len(data), 0
     while at < size:
+        count += 1
+        if count > RECORDS_MAX:
+            raise BadFormat(f"{path}: the chunk at {offset} holds more than {RECORDS_MAX} records")
         if at + RECORD.size > size:
             raise BadFormat(f"{path}: the chunk at {offset} ends within a record")
         kind, length, address = RECORD.unpack_from(data, at)

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from uniobs.cores import recording as format
+from uniobs.errors import OutputError
 from uniobs.memory.mirror import LINE, Mirror
 
 CHUNK_NS: Final = 1_000_000_000  # of time in a chunk
 CHUNK_SIZE: Final = 8 << 20  # bytes of records after which it ends earlier
 KEY_NS: Final = 10_000_000_000
+KEY_SIZE: Final = 32 << 20  # bytes of records after a KEY from which on the next one comes earlier
 PIECE: Final = 1 << 20
 Chunk = Callable[[int, int, int, bytes], None]  # kind, first, last, records
 
@@ -28,7 +30,7 @@ class Tape:
         self._notes: dict[str, Any] = {}
         self._records = bytearray()
         self._kind = format.KEY
-        self.last = self._begun = self._key_begun = 0
+        self.last = self._begun = self._key_begun = self._since_key = 0
 
     def base(self, now: int, told: dict[str, Any], seen: list[tuple[int, bytes]]) -> None:
         """What lasts: notes, and bytes that a replay needs at every moment."""
@@ -44,13 +46,16 @@ class Tape:
         if not self._records or now - self._begun >= CHUNK_NS or len(self._records) >= CHUNK_SIZE:
             self.flush()
             self._begun, self._kind = now, format.DELTA
-            if not self._key_begun or now - self._key_begun >= KEY_NS:
-                self._kind, self._key_begun = format.KEY, now
+            if not self._key_begun or now - self._key_begun >= KEY_NS or self._since_key >= KEY_SIZE:
+                self._kind, self._key_begun, self._since_key = format.KEY, now, 0
                 self._records += self._all()
         self._records += format.RECORD.pack(format.MOMENT, 0, now)
         self.last = now
 
     def keep(self, address: int, data: bytes) -> None:
+        """These bytes are there. Raises OutputError when it is too much to be recorded."""
+        if self.mirror.pages > format.PAGES_MAX - (len(data) >> 12) - 2:
+            raise OutputError("more memory than can be recorded is read of this guest")
         for at, changed in self.mirror.update(address, data):
             self._records += _bytes(at, changed)
             self._dynamic.update(range(at & -LINE, at + len(changed), LINE))
@@ -67,8 +72,10 @@ class Tape:
     def flush(self) -> None:
         """Hand over what was told so far."""
         if self._records:
-            self._chunk(self._kind, self._begun, self.last, bytes(self._records))
+            self._since_key += len(self._records)
+            records = bytes(self._records)
             self._records.clear()
+            self._chunk(self._kind, self._begun, self.last, records)
 
     def _all(self) -> bytes:
         """All that is known now, but for what lasts."""

@@ -46,16 +46,13 @@ class _Page:
         return runs
 
     def forget(self, start: int, end: int) -> None:
-        kept = []
-        for low, high in self.known:
-            if high <= start or end <= low:
-                kept.append((low, high))
-                continue
-            if low < start:
-                kept.append((low, start))
-            if end < high:
-                kept.append((end, high))
-        self.known = kept
+        known = self.known
+        first = bisect_right(known, start, key=lambda part: part[1])
+        last = bisect_left(known, end, key=lambda part: part[0])
+        if first < last:
+            low, high = known[first][0], known[last - 1][1]
+            ends = ((low, start), (end, high))
+            known[first:last] = [part for part in ends if part[0] < part[1]]
 
     def holds(self, start: int, end: int) -> bool:
         return any(low <= start and end <= high for low, high in self.known)
@@ -104,17 +101,21 @@ class Mirror:
 
     def forget(self, address: int, size: int) -> None:
         """A range isn't known any more."""
-        at, end = address, address + size
-        while at < end:
-            number, offset = divmod(at, PAGE)
-            length = min(end - at, PAGE - offset)
-            page = self._pages.get(number)
-            if page is not None:
-                page.forget(offset, offset + length)
-                if not page.known:
-                    del self._pages[number]
-                    del self._order[bisect_left(self._order, number)]
-            at += length
+        end = address + size
+        if size <= 0:
+            return
+        first = bisect_left(self._order, address // PAGE)
+        last = bisect_right(self._order, (end - 1) // PAGE)
+        empty = []
+        for number in self._order[first:last]:
+            page = self._pages[number]
+            page.forget(max(address - number * PAGE, 0), min(end - number * PAGE, PAGE))
+            if not page.known:
+                empty.append(number)
+                del self._pages[number]
+        if empty:
+            gone = set(empty)
+            self._order[first:last] = [n for n in self._order[first:last] if n not in gone]
 
     def read(self, address: int, size: int) -> bytes:
         if size <= 0:
@@ -140,6 +141,11 @@ class Mirror:
                 else:
                     held.append(Range(start, high - low))
         return held
+
+    @property
+    def pages(self) -> int:
+        """How many of 4 KiB are held, whole or in part."""
+        return len(self._pages)
 
     def clear(self) -> None:
         self._pages.clear()

@@ -18,14 +18,31 @@ def waiting_registers(pid: int, tid: int) -> Registers:
 
     Raises NotOffered for one that runs, or when it may not be read.
     """
+    return _registers(_told(pid, tid, "syscall"))
+
+
+def waiting(pid: int, tid: int) -> tuple[str, Registers]:
+    """waiting_registers(), and before them a text that changes whenever the thread gets a processor: how long
+    it had one (/proc/PID/task/TID/schedstat), or how often it was switched where that isn't counted."""
+    ran = _told(pid, tid, "schedstat")
+    if ran.startswith("0 0 "):
+        ran = "".join(line for line in _told(pid, tid, "status").splitlines() if "ctxt" in line)
+    call = _told(pid, tid, "syscall")
+    return ran + call, _registers(call)
+
+
+def _told(pid: int, tid: int, name: str) -> str:
     try:
-        with open(f"/proc/{pid}/task/{tid}/syscall", encoding="ascii") as file:
-            words = file.read(512).split()
-    except FileNotFoundError:
+        with open(f"/proc/{pid}/task/{tid}/{name}", encoding="ascii", errors="replace") as file:
+            return file.read(4096)
+    except (FileNotFoundError, ProcessLookupError):
         raise NotOffered("the thread is gone, or this kernel doesn't tell where it waits") from None
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "no text"
-        raise NotOffered(f"where Linux has it waiting can't be read: {why}") from None
+    except OSError as error:
+        raise NotOffered(f"where Linux has it waiting can't be read: {error.strerror}") from None
+
+
+def _registers(told: str) -> Registers:
+    words = told.split()
     if len(words) < 3:  # "running"
         raise NotOffered("it runs, and only a core (uniobs core take) has its registers")
     try:

@@ -1,6 +1,6 @@
 """What a Guest is made from: where its bytes come from, and what is known beside them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from uniobs.errors import NotOffered
 from uniobs.lean import TYPE_CHECKING, NamedTuple
@@ -47,7 +47,7 @@ class Origin:
     pid: int | None = None
     info: "GuestInfo | None" = None
     image_hint: str | None = None  # a path that may be the image; proven before it's used
-    thread_registers: dict[int, Registers] = field(default_factory=dict)  # by os_tid: cores of hosted guests
+    thread_registers: Mapping[int, Registers] = field(default_factory=dict)  # by os_tid: of hosted guests
     mapped_images: tuple[MappedImage, ...] = ()  # shared libraries of hosted guests, to be proven
     identity: bool = False  # virtual = physical for certain (hosted)
     refresh: Callable[[], None] | None = None

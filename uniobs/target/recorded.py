@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from uniobs.cores.playback import Playback
@@ -38,10 +38,21 @@ def recorded(path: str, images: Sequence[str] = (), name: str | None = None, at:
                 notices.append(f"the recording begins at {clock(file.first or 0)}: this is its first moment")
             elif moment > (file.last or 0):
                 notices.append(f"the recording ends at {clock(file.last or 0)}: this is its last moment")
+        set_by = playback.notes.get("clock")
+        if isinstance(set_by, int) and 0 < abs(set_by) < 1 << 63:
+            notices.append(_clock_was_set(set_by))
+        return RecordedGuest(_origin(playback, path, name, tuple(notices)), images, playback)
     except BaseException:
         os.close(fd)
         raise
-    return RecordedGuest(_origin(playback, path, name, tuple(notices)), images, playback)
+
+
+def _clock_was_set(by: int) -> str:
+    where = "forward" if by > 0 else "back"
+    return (
+        f"the host's clock was set {where} by {abs(by) / NS:.0f} s before this moment: the recording's times"
+        " go on as if it hadn't been"
+    )
 
 
 def replayed(file: RecordingFile, when: int, name: str, images: Sequence[str] = ()) -> "RecordedGuest":
@@ -76,6 +87,10 @@ class RecordedGuest(Guest):
         return True
 
     def moved(self) -> None:
+        placed = _placed(self.playback)
+        if placed != self.origin.placed:  # it booted anew in between
+            self.origin = replace(self.origin, placed=placed)
+            self._modules = None
         self.forget()
         if self._region is None:  # walkers keep what they read of memory that doesn't change
             self._walkers, self._untried = [], None
@@ -96,7 +111,12 @@ def _origin(playback: Playback, path: str, name: str | None, notices: tuple[str,
     memory, address = playback.memory, told.get("region")
 
     def find_region(hint: int | None) -> int | None:
-        return address if isinstance(address, int) and 0 <= address < 1 << 64 else None
+        at, noted = address, playback.notes.get("region")
+        if isinstance(noted, dict):  # it booted anew while it was recorded
+            if noted.get("why"):
+                raise BadFormat(f"no region at this moment: {noted['why']}")
+            at = noted.get("address")
+        return at if isinstance(at, int) and 0 <= at < 1 << 64 else None
 
     def registers() -> Sequence[Registers]:
         noted = playback.notes.get("registers")
@@ -122,7 +142,8 @@ def _origin(playback: Playback, path: str, name: str | None, notices: tuple[str,
         identity=told.get("identity") is True,
         notices=notices,
         backend=path,
-        placed=_placed(told.get("modules")),
+        placed=_placed(playback),
+        thread_registers=_Standing(playback),
         control=_control(told.get("registers"), path),
     )
 
@@ -144,7 +165,37 @@ def _control(rows: Any, path: str) -> Registers | None:
     return Registers({name: values[name] for name in ("cr0", "cr3", "cr4") if name in values}, "recorded")
 
 
-def _placed(rows: Any) -> tuple[Placed, ...]:
+class _Standing(Mapping[int, Registers]):
+    """os_tid -> where a hosted guest's thread waited at the playback's moment."""
+
+    def __init__(self, playback: Playback) -> None:
+        self._playback = playback
+
+    def _noted(self) -> dict[str, Any]:
+        noted = self._playback.notes.get("stands")
+        return noted if isinstance(noted, dict) else {}
+
+    def __getitem__(self, os_tid: int) -> Registers:
+        row = self._noted()[str(os_tid)]
+        if not (isinstance(row, list) and len(row) == 2 and all(_is_word(value) for value in row)):
+            raise KeyError(os_tid)
+        return Registers({"rip": row[0], "rsp": row[1]}, "where Linux had it waiting")
+
+    def __iter__(self) -> Iterator[int]:
+        return (int(key) for key in self._noted() if key.isdecimal() and len(key) < 20)
+
+    def __len__(self) -> int:
+        return len(self._noted())
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 64
+
+
+def _placed(playback: Playback) -> tuple[Placed, ...]:
+    """The images as of the playback's moment: those at its beginning, until the guest booted anew."""
+    told = playback.notes.get("guest")
+    rows = playback.notes.get("modules") or (told.get("modules") if isinstance(told, dict) else None)
     found = []
     for row in rows[:MODULES_MAX] if isinstance(rows, list) else ():
         try:

@@ -141,9 +141,11 @@ def _hosted(guest: "Guest", os_tid: int) -> Start:
         return Start(waiting_registers(guest.pid, os_tid))
     registers = guest.origin.thread_registers.get(os_tid)
     if registers is None:
-        raise NotOffered(
-            f"no thread {os_tid} in this core" if guest.kind == "core" else "no registers in this file"
-        )
+        missing = {
+            "core": f"no thread {os_tid} in this core",
+            "recording": "it ran at this moment, or where it stood wasn't read",
+        }
+        raise NotOffered(missing.get(guest.kind, "no registers in this file"))
     return Start(registers)
 
 
