@@ -10,6 +10,10 @@ core fix FILE [-o FILE]    a copy that stock gdb and drgn read right: every gues
 core show TARGET           one report: verdict, cause, registers, source, stacks, locks, last events...
 core TARGET                the same; core show --help tells its options (-o report.html)
 """
+TAKE_DOC = """\
+QEMU writes it by itself, through QMP; of a hosted guest gdb's gcore takes it. It stands still meanwhile.
+Then: uniobs core show FILE, uniobs bt FILE, every other command.
+"""
 
 
 def make_parser() -> args.Parser:
@@ -17,7 +21,7 @@ def make_parser() -> args.Parser:
 
 
 def make_take_parser() -> args.Parser:
-    parser = args.parser("core take", "Take a core of a running guest.", doc=DOC, force_is_own=True)
+    parser = args.parser("core take", "Take a core of a running guest.", doc=TAKE_DOC, force_is_own=True)
     parser.add_argument("-o", "--output", metavar="FILE", help="the core (TARGET.core)")
     parser.add_argument("-f", "--force", action="store_true", help="overwrite FILE")
     parser.add_argument("-z", "--compress", action="store_true", help="kdump-compressed: smaller")
