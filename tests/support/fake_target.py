@@ -1,5 +1,6 @@
 """A target made of rows, for rules and views that need no bytes."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,6 +38,7 @@ class FakeTarget:
         self.live = live
         self.notices: list[str] = []
         self.stacks: dict[int, Stack] = {}
+        self.clock_ns = time.monotonic_ns
         self._status = status or Status("live", "running")
 
     def walker(self, question: str) -> FakeWalker:

@@ -196,5 +196,11 @@ class Guest:
             self._walkers, self._untried = [], None
             self._modules = None
 
+    def clock_ns(self) -> int:
+        """Of what is between two reads: this host's clock; in a recording that of its moments."""
+        import time
+
+        return time.monotonic_ns()
+
     def close(self) -> None:
         self.memory.close()

@@ -95,6 +95,19 @@ class RecordedGuest(Guest):
         if self._region is None:  # walkers keep what they read of memory that doesn't change
             self._walkers, self._untried = [], None
 
+    def clock_ns(self) -> int:
+        return self.playback.now
+
+    def walk(self, interval: float, count: int | None) -> Iterator[None]:
+        """``count`` looks, ``interval`` seconds apart, of which the last is at this moment; None: as many as
+        its recording has. Each time that it goes on the guest is at the next of them."""
+        until, step = self.playback.now, max(int(interval * NS), 1)
+        held = (until - (self.playback.file.first or 0)) // step
+        steps = held if count is None else min(count - 1, held)
+        for left in range(steps, -1, -1):
+            self.seek(until - left * step)
+            yield
+
     def at(self, when: int) -> "RecordedGuest":
         """The same guest at another moment, beside this one; it shares the file, which this one closes."""
         return replayed(self.playback.file, when, self.name, self.images)

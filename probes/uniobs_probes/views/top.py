@@ -1,6 +1,5 @@
 """top: threads by the CPU time between two reads."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -40,15 +39,15 @@ class Top:
         """A function whose every call is a screen with %CPU since the call (or this) before."""
         first = Facts(target)
         threads = {t.tid: t for t in first.threads}
-        at = time.monotonic_ns()
+        at = target.clock_ns()
 
         def sample(**options: Any) -> Table:
             nonlocal threads, at
-            if not target.live:
+            if not target.live and (target.kind != "recording" or target.clock_ns() == at):
                 return self.rows(target, **options)
             target.refresh()
             facts = Facts(target)
-            now = time.monotonic_ns()
+            now = target.clock_ns()
             cpu = shares(threads, facts.threads, now - at)
             threads, at = {t.tid: t for t in facts.threads}, now
             return self._table(target, facts, cpu, **options)

@@ -1,6 +1,5 @@
 """vmstat: one line an interval; the first is since boot."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -85,7 +84,7 @@ class Vmstat:
             if last is not None:
                 target.refresh()
             facts = Facts(target)
-            now = take(facts, time.monotonic_ns())
+            now = take(facts, target.clock_ns())
             state["last"] = now
             if last is None:
                 boot = Sample(0, {}, 0, 0, 0, 0)

@@ -1,18 +1,23 @@
 """uniobs vmstat: one line an interval."""
 
 import time
+from collections.abc import Iterator
 
 from uniobs.cli import args, render, session
 from uniobs.errors import EXIT_OK, UsageError
 from uniobs.model import registry
 
 ABOUT = "Heap, switches, interrupts, packets and CPU of a guest; the first line is since its boot."
+DOC = """\
+In a recording: INTERVAL goes through it from its start to the moment, COUNT: only so many lines before it.
+"""
 
 
 def make_parser() -> args.Parser:
-    parser = args.parser("vmstat", ABOUT, words="[INTERVAL [COUNT]]")
+    parser = args.parser("vmstat", ABOUT, words="[INTERVAL [COUNT]]", doc=DOC)
     parser.add_argument("-n", "--one-header", action="store_true", help="the header only once")
     parser.add_argument("-w", "--wide", action="store_true", help="accepted")
+    parser.add_argument("-t", "--timestamp", action="store_true", help="the time of each line, on this host")
     return parser
 
 
@@ -22,12 +27,15 @@ def run(argv: list[str]) -> int:
     with session.opened(options, out) as (target, words):
         interval, count = _numbers(words)
         session.say_state(target, out)
+        looks = target.walk(interval, count) if target.kind == "recording" else _looks(interval, target.live)
         sampler = registry.load(registry.VIEWS, "vmstat").sampler(target)
-        shown = 0
-        while True:
+        for shown, _ in enumerate(looks):
             table = sampler()
+            now = target.playback.now if target.kind == "recording" else time.time_ns()
             if out.json:
                 rows = render.json_rows(table)
+                if options.timestamp:
+                    rows[0]["time_ns"] = now
                 if count == 1:
                     out.object(render.envelope("vmstat", target.name, rows, table.notes, table.complete))
                 else:
@@ -35,18 +43,29 @@ def run(argv: list[str]) -> int:
             else:
                 headers = shown == 0 or (not options.one_header and shown % 20 == 0)
                 lines = render.text_lines(table, headers=True)
+                if options.timestamp:
+                    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now // 10**9))
+                    lines[-2:] = [f"{lines[-2]}  time", f"{lines[-1]}  {when}"]
                 for line in lines if headers else lines[-1:]:
                     out.line(line)
                 for note in table.notes:
                     out.notice(note)
             out.flush()
-            shown += 1
-            if count is not None and shown >= count:
+            if count is not None and shown + 1 >= count:
                 return EXIT_OK
-            if not target.live:
-                out.notice(f"{target.name} no longer runs: one line is all there is")
-                return EXIT_OK
-            time.sleep(interval)
+        if target.kind == "recording":
+            if count is not None:
+                out.notice(f"the recording begins less than {count} lines before this moment")
+        else:
+            out.notice(f"{target.name} no longer runs: one line is all there is")
+        return EXIT_OK
+
+
+def _looks(interval: float, live: bool) -> Iterator[None]:
+    yield
+    while live:
+        time.sleep(interval)
+        yield
 
 
 def _numbers(words: list[str]) -> tuple[float, int | None]:
