@@ -57,8 +57,8 @@ class TableSource:
     def __init__(self, table: Table, key: str, columns: Sequence[Column] | None = None) -> None:
         self.table = table
         self.columns = tuple(columns or table.columns)
-        self.headers = tuple(column.header for column in self.columns)
-        self.aligns = tuple(column.align for column in self.columns)
+        self.headers: Sequence[str] = tuple(column.header for column in self.columns)
+        self.aligns: Sequence[str] = tuple(column.align for column in self.columns)
         self._keys = [_key(field(row, key), number) for number, row in enumerate(table.rows)]
         self._widths = [max(column.width, width(column.header)) for column in self.columns]
         for row in self.cells(0, MEASURED):
