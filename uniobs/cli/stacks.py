@@ -85,12 +85,12 @@ def show_stack(out: Output, stack: Stack, *, faulting: str | None = None) -> Non
     """Frame lines as ``#0 deref  srv.c:14  cfi``; ``faulting`` is said on the innermost line."""
     if stack.error is not None:
         out.line(f"  no stack: {stack.error}")
-    names = min(WIDEST, max((width(_name(f)) for f in stack.frames), default=0))
-    spots = min(WIDEST, max((width(_spot(f)) for f in stack.frames), default=0))
+    names = min(WIDEST, max((width(frame_name(f)) for f in stack.frames), default=0))
+    spots = min(WIDEST, max((width(frame_spot(f)) for f in stack.frames), default=0))
     digits = len(str(len(stack.frames)))
     last, same, skipped = "", 0, 0
     for number, frame in enumerate(stack.frames):
-        what = "  ".join([pad(_name(frame), names), pad(_spot(frame), spots), how(frame)])
+        what = "  ".join([pad(frame_name(frame), names), pad(frame_spot(frame), spots), how(frame)])
         same = same + 1 if what == last else 0
         last = what
         if same >= REPEATS and number + 1 < len(stack.frames):
@@ -107,7 +107,8 @@ def show_stack(out: Output, stack: Stack, *, faulting: str | None = None) -> Non
         out.line(f"  ({stack.note})")
 
 
-def _name(frame: Frame) -> str:
+def frame_name(frame: Frame) -> str:
+    """Its function, or its address."""
     if frame.function is None:
         return f"{frame.pc:#x}"
     return _brief(frame.function)
@@ -122,7 +123,8 @@ def _brief(function: str) -> str:
     return brief(function)
 
 
-def _spot(frame: Frame) -> str:
+def frame_spot(frame: Frame) -> str:
+    """main.c:41, or how far into its function."""
     if frame.file and frame.line:
         return f"{frame.file.rsplit('/', 1)[-1]}:{frame.line}"
     return f"+{frame.offset:#x}" if frame.function is not None and frame.offset is not None else "-"

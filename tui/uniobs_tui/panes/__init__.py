@@ -16,7 +16,10 @@ class PaneInfo(NamedTuple):
     where: str
 
 
-PANES: Final = (PaneInfo("threads", "Threads", "t", "threads:ThreadsPane"),)
+PANES: Final = (
+    PaneInfo("overview", "Overview", "o", "overview:OverviewPane"),
+    PaneInfo("threads", "Threads", "t", "threads:ThreadsPane"),
+)
 
 
 def load(info: PaneInfo) -> "type[Pane]":

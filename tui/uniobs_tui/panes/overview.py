@@ -1,0 +1,281 @@
+"""Overview: how is it? The verdict, graphs of what it does, its threads, its last words."""
+
+import shlex
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+from uniobs.cli import before
+from uniobs.cli.commands.why import next_commands
+from uniobs.errors import UniobsError
+from uniobs.model import registry
+from uniobs.model.findings import FINDING
+from uniobs.model.text import pad, safe, size_text, span_text, width
+from uniobs_tui.graph import bar, plot, unicode_ok
+from uniobs_tui.judge import Judge, Judgement
+from uniobs_tui.lines_view import Line, columns, cut, head, line, wrapped
+from uniobs_tui.panes.parts import TextPane
+from uniobs_tui.samples import Rates
+from uniobs_tui.session import Session
+
+LOOKS: Final = 480
+LOG: Final = 40
+THREADS: Final = 64
+ORDER: Final = {"D": 0, "?": 1, "R": 2, "S": 3, "Z": 4}
+STATES: Final = {"R": "running", "S": "waiting", "D": "on a mutex", "Z": "exited", "?": "unknown"}
+
+
+class Facts(NamedTuple):
+    verdict: Judgement
+    late_s: float  # how old the verdict is
+    rates: tuple[Rates, ...]
+    more: bool  # of the past is still to be looked at
+    heap: tuple[int | None, int | None]
+    threads: Sequence[Any]  # rows of ps, those that matter first
+    threads_why: str
+    cpu: dict[int, float]
+    sockets: tuple[tuple[str, int], ...] | None
+    counted: tuple[str, ...]
+    log: tuple[str, ...]
+    log_why: str
+    next: tuple[str, ...]
+
+
+class OverviewPane(TextPane):
+    name_, title, key_ = "overview", "Overview", "o"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._judge = Judge()
+
+    def look(self, session: Session, wish: Any) -> Facts:
+        return facts(session, self._judge)
+
+    def unfinished(self, value: Any) -> bool:
+        return bool(value.more)
+
+    def fill(self, value: Facts, answer: Any) -> None:
+        super().fill(value, answer)
+        if value.more:
+            self.post_message(self.Again())
+
+    def lay_out(self, value: Facts) -> Callable[[int, int], Any]:
+        return lambda room, height: layout(value, room, height)
+
+
+# --- in the worker's thread ---------------------------------------------------------------------------
+
+
+def facts(session: Session, judge: Judge) -> Facts:
+    target, at = session.target, session.moment
+    more = False
+    if at is not None and not session.live:
+        more = session.samples.fill(session, at)
+    verdict = judge.judge(session)
+    now = session.samples.last_at
+    late = max(0.0, (now - verdict.at) / 1e9) if session.live and at is None else 0.0
+    threads, why = _threads(target)
+    sockets = _asked(target, "sockets")
+    log, log_why = _log(target)
+    heap = None
+    with suppress(UniobsError):
+        heap = target.walker("heap").heap()
+    return Facts(
+        verdict,
+        late,
+        tuple(session.samples.rates(at, LOOKS)),
+        more,
+        (None, None) if heap is None or heap.torn else (heap.used, heap.total),
+        threads,
+        why,
+        session.samples.shares(at),
+        None if sockets is None else _kinds(sockets),
+        _counted(target),
+        log,
+        log_why,
+        tuple(next_commands(shlex.quote(session.spec), target, list(verdict.found))),
+    )
+
+
+def _threads(target: Any) -> tuple[Sequence[Any], str]:
+    try:
+        rows = registry.load(registry.VIEWS, "ps").rows(target).rows
+    except UniobsError as error:
+        return (), str(error)
+    return sorted(rows, key=lambda row: (bool(row.idle), ORDER.get(row.stat, 9), row.tid)), ""
+
+
+def _asked(target: Any, question: str) -> tuple[Any, ...] | None:
+    with suppress(UniobsError):
+        return tuple(getattr(target.walker(question), question)())
+    return None
+
+
+def _kinds(sockets: Sequence[Any]) -> tuple[tuple[str, int], ...]:
+    """(state, how many), the usual ones first."""
+    count = Counter("torn" if s.torn else s.state or s.kind or "?" for s in sockets if s.kind != "file")
+    order = {"LISTEN": 0, "ESTAB": 1, "UNCONN": 2}
+    return tuple(sorted(count.items(), key=lambda item: (order.get(item[0], 3), item[0])))
+
+
+def _counted(target: Any) -> tuple[str, ...]:
+    """Interfaces, as address and totals."""
+    found = []
+    for row in _asked(target, "interfaces") or ():
+        if row.torn or not row.name or row.name == "lo":
+            continue
+        address = f" {row.addr}" if row.addr else ""
+        totals = ""
+        if row.rx_packets is not None and row.tx_packets is not None:
+            totals = f"  in {row.rx_packets}  out {row.tx_packets} packets"
+        found.append(f"{row.name}{address}{totals}")
+    return tuple(found[:4])
+
+
+def _log(target: Any) -> tuple[tuple[str, ...], str]:
+    try:
+        follow = target.walker("log").log()
+        entries = [*follow.poll(), *follow.flush()][-LOG:]
+    except UniobsError as error:
+        return (), str(error)
+    return tuple(before.log_text(entry) for entry in entries), ""
+
+
+# --- on the screen ------------------------------------------------------------------------------------
+
+
+def layout(value: Facts, room: int, height: int) -> list[Line]:
+    dots = unicode_ok()
+    lines = _verdict(value, room, height)
+    lines += _graphs(value, room, height, dots)
+    left_room = max(20, room) if room < 100 else (room - 3) // 2
+    lower = height - len(lines) - 2  # the last lines: what to type next
+    threads = _thread_lines(value, left_room, max(3, lower - (3 if room < 100 else 0)))
+    log = _log_lines(value, left_room, max(2, lower - (len(threads) if room < 100 else 0)))
+    lines += columns(threads, log, left_room, 3) if room >= 100 else [*threads, *log]
+    if lower > 0:
+        lines = lines[: height - 2]
+        lines += [Line()] * (height - 2 - len(lines))
+    lines += [Line(), Line(cut((("Next  ", "head"), ("   ".join(value.next), "")), room))]
+    return lines
+
+
+def _verdict(value: Facts, room: int, height: int) -> list[Line]:
+    verdict = value.verdict
+    late = f" (as of {span_text(int(value.late_s * 1e9))} ago)" if value.late_s >= 2 else ""
+    mark = {"bad": "✗ ", "warn": "! ", "good": "✓ "}.get(verdict.style, "")
+    mark = mark if unicode_ok() else ""
+    lines = wrapped(mark + verdict.text + late, room, verdict.style)[:3]
+    lines += wrapped(verdict.about, room, "dim")[:1]
+    said = [text for one in verdict.found if one.severity < FINDING for text in one.lines]
+    most = max(2, (height - 18) // 2) if value.rates else height // 2
+    if said and most:
+        lines += [Line(), *(Line(cut((("  " + text, ""),), room)) for text in said[:most])]
+    lines.append(Line())
+    return lines
+
+
+def _graphs(value: Facts, room: int, height: int, dots: bool) -> list[Line]:
+    heap, total = value.heap
+    rows = value.rates
+    if not rows:
+        return _heap(value, room, dots)
+    last = rows[-1]
+    high = 1 if height < 26 else 3 if height < 36 else 6
+    across = 4 if room >= 160 else 2
+    each = (room - 3 * (across - 1)) // across
+    boxes = [
+        _box("CPU", _percent(last.busy), [r.busy for r in rows], 100.0, "100 %", each, high, dots),
+        _box(
+            "Heap",
+            f"{size_text(heap)} of {size_text(total)}" if heap is not None else "-",
+            [r.heap for r in rows],
+            float(total) if total else None,
+            size_text(total) if total else "",
+            each,
+            high,
+            dots,
+        ),
+        _box("Packets", _rate(last.packets), [r.packets for r in rows], None, "", each, high, dots),
+        _box("Calls", _rate(last.events, " events/s"), [r.events for r in rows], None, "", each, high, dots),
+    ]
+    lines: list[Line] = []
+    for at in range(0, len(boxes), across):
+        block = boxes[at]
+        for n, box in enumerate(boxes[at + 1 : at + across], 1):
+            block = columns(block, box, each * n + 3 * (n - 1), 3)
+        lines += block
+    return [*lines, Line()]
+
+
+def _box(
+    title: str, now: str, values: Sequence[float | None], top: float | None, most: str, room: int, high: int,
+    dots: bool,
+) -> list[Line]:  # fmt: skip
+    """A graph of the newest values with a line above it: what it is now, and what its full height means."""
+    shown = list(values)[-room * (2 if dots else 1) :]
+    known = [v for v in shown if v is not None]
+    if top is None and known:
+        top = max(1.0, *known)
+        most = f"top {top:.0f}/s"
+    title_line = Line(((f"{title:<8}", "head"), (now, "bold" if known else "dim")))
+    fill = room - width(safe(title_line.text)) - width(most)
+    if not known:
+        empty = line("  not known of this guest" if not values else "  no look yet", "dim")
+        return [title_line, *([Line()] * (high - 1)), empty]
+    if fill > 1:
+        title_line = Line((*title_line.spans, (" " * fill, ""), (most, "dim")))
+    return [title_line, *(line(text, "graph") for text in plot(shown, room, high, top, dots=dots))]
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f} %"
+
+
+def _rate(value: float | None, unit: str = "/s") -> str:
+    return "-" if value is None else f"{value:.0f}{unit}"
+
+
+def _heap(value: Facts, room: int, dots: bool) -> list[Line]:
+    used, total = value.heap
+    if used is None or not total:
+        return []
+    text = f"{size_text(used)} of {size_text(total)} used"
+    filled = bar(used / total, min(40, room // 3), dots=dots)
+    return [Line((("Heap  ", "head"), (filled, "graph"), (f"  {text}", ""))), Line()]
+
+
+def _thread_lines(value: Facts, room: int, most: int) -> list[Line]:
+    if value.threads_why:
+        return [head("Threads", room), *wrapped(value.threads_why, room, "dim")[:most]]
+    rows = [row for row in value.threads if not row.idle]
+    count = Counter(row.stat for row in rows)
+    words = ", ".join(f"{count[letter]} {STATES[letter]}" for letter in "RDS?Z" if count[letter])
+    lines = [head(f"Threads  {len(rows)}", room, words)]
+    shown = rows[: min(THREADS, most - 1 - (value.sockets is not None))]
+    names = min(20, max((width(safe(row.name or "")) for row in shown), default=0))
+    for row in shown:
+        name = cut(((pad(safe(row.name or f"tid {row.tid}"), names), ""),), names)
+        share = value.cpu.get(row.tid)
+        cpu = "" if share is None else f"{share:5.1f}% "
+        look = "bad" if row.stat == "D" else "dim" if row.stat in "SZ" else ""
+        what = row.wchan if row.wchan and row.wchan != "-" else row.state or "?"
+        spans = ((f"{row.tid:>3} ", "dim"), *name, (f" {row.stat} ", look), (cpu, ""), (what, look))
+        lines.append(Line(cut(spans, room)))
+    if len(rows) > len(shown):
+        lines[-1] = line(f"    and {len(rows) - len(shown) + 1} more", "dim")
+    if value.sockets is not None:
+        words = "  ".join(f"{n} {state}" for state, n in value.sockets) or "none"
+        spans = (("Sockets ", "head"), (words, ""), *((f"   {text}", "dim") for text in value.counted))
+        lines.append(Line(cut(spans, room)))
+    return lines
+
+
+def _log_lines(value: Facts, room: int, most: int) -> list[Line]:
+    lines = [head("Log", room)]
+    if value.log_why:
+        return [*lines, *wrapped(value.log_why, room, "dim")[: most - 1]]
+    if not value.log:
+        return [*lines, line("nothing was said", "dim")]
+    return [*lines, *(Line(cut(((text, ""),), room)) for text in value.log[-(most - 1) :])]
