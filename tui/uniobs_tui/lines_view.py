@@ -91,7 +91,7 @@ class LinesView(ScrollView, can_focus=True):
     LOOKS: ClassVar = ("bad", "warn", "good", "dim", "bold", "head", "rule", "mark", "graph", "graph2")
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--cursor", *(f"lines--{look}" for look in LOOKS)}
     DEFAULT_CSS = """
-    LinesView { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }
+    LinesView { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
     LinesView > .lines--bad { color: $text-error; }
     LinesView > .lines--warn { color: $text-warning; }
     LinesView > .lines--good { color: $text-success; }

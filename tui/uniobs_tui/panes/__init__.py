@@ -19,6 +19,7 @@ class PaneInfo(NamedTuple):
 PANES: Final = (
     PaneInfo("overview", "Overview", "o", "overview:OverviewPane"),
     PaneInfo("threads", "Threads", "t", "threads:ThreadsPane"),
+    PaneInfo("verdict", "Verdict", "w", "verdict:VerdictPane"),
 )
 
 

@@ -52,6 +52,26 @@ def explain(out: Output, target: Any, watch: float | None = None, *, commands: b
         return code
     text, style = headline.sentence(target, status, found)
     out.line(f"{text} ({headline.who(target)}; {image})", style)
+    _details(out, target, found, history, unknown)
+    if commands:
+        out.line()
+        name = shlex.quote(out.spec or target.name)
+        out.line("  Next:  " + "     ".join(next_commands(name, target, found)))
+    return code
+
+
+def explain_found(out: Output, target: Any, found: list[Verdict], unknown: list[str]) -> None:
+    """All that is said below the first line, of verdicts that were asked for already."""
+    told = next((verdict.threads for verdict in found if verdict.severity < FINDING), ())
+    unknown = list(unknown)
+    history = before.last(target, told, unknown)
+    _details(out, target, found, history, unknown)
+
+
+def _details(
+    out: Output, target: Any, found: list[Verdict], history: before.History, unknown: list[str]
+) -> None:
+    said = [verdict for verdict in found if verdict.severity < FINDING]
     out.line()
     for number, verdict in enumerate(found):
         if number:
@@ -66,10 +86,6 @@ def explain(out: Output, target: Any, watch: float | None = None, *, commands: b
         out.line()
         for number, text in enumerate(_unique(unknown)):
             out.line(f"  {'Not known:' if number == 0 else '          '} {text}", "dim")
-    if commands:
-        out.line()
-        out.line("  Next:  " + "     ".join(next_commands(shlex.quote(out.spec or target.name), target, found)))
-    return code
 
 
 def _threads(out: Output, target: Any, told: set[int], found: bool) -> None:
