@@ -10,7 +10,7 @@ export PYTHON
 PY := .venv/bin/python
 DEMO := guest-stubs/demo
 
-.PHONY: help demo guest hosted native test test-slow bench lint setup clean
+.PHONY: help demo guest hosted native test test-slow bench lint docs pictures dist setup clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +19,9 @@ help:
 	@echo 'make test-slow  the long ones: 100,000 mutations, minutes of racing writers'
 	@echo 'make bench      what it costs, beside its peers'
 	@echo 'make lint       ruff, mypy, import directions'
+	@echo 'make docs       the pages, manual pages and completion, of the commands'\'' definitions'
+	@echo 'make pictures   their examples and pictures, from a real session; then make docs'
+	@echo 'make dist       dist/: a wheel and a source distribution'
 	@echo 'make setup      only make ready what the tests need'
 	@echo 'make clean      remove what was built'
 
@@ -54,6 +57,17 @@ lint: .venv/ready-lint
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+docs: .venv/ready-test
+	@$(PY) -m docs.tools.generate
+
+pictures: .venv/ready-test guest
+	@$(PY) docs/tools/session.py
+	@$(PY) -m docs.tools.generate
+
+dist: .venv/ready-test
+	@rm -rf dist
+	@$(PY) -m hatchling build -t sdist -t wheel -d dist
 
 setup: .venv/ready-test
 

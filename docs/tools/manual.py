@@ -16,7 +16,8 @@ VARIABLES = {
 }
 TARGETS = """\
 A TARGET is a guest's name or pid as uniobs ls shows it, a core or snapshot file, a recording, a file \
-that backs a guest's memory, or serial:///PATH of its virtio-serial socket. Without one it is the only guest there is."""
+that backs a guest's memory, or serial:///PATH of its virtio-serial socket. Without one it is the \
+only guest there is."""
 WHAT = "uniobs \\- see into a unikernel that is live, hung or dead\n"
 ABOUT = """\
 uniobs shows what a unikernel does, from outside: threads, sockets, calls, packets, log, stacks, and what is \
@@ -28,7 +29,7 @@ def overview(found: list[Definition]) -> str:
     parts = [_head("UNIOBS"), _section("NAME"), WHAT]
     parts += [_section("SYNOPSIS"), ".B uniobs\n", ".I COMMAND\n", _plain("[TARGET] [options]"), ".br\n"]
     parts += [".B uniobs\n", _section("DESCRIPTION"), _plain(ABOUT), ".PP\n", _plain(TARGETS)]
-    parts.append(".PP\nWithout a command: the terminal UI, or elsewhere than on a terminal the list of guests.\n")
+    parts.append(".PP\nWithout a command: the terminal UI, or without a terminal the list of guests.\n")
     parts.append(_section("COMMANDS"))
     for one in found:
         parts.append(f".TP\n.BR {one.file.replace('-', chr(92) + '-')} (1)\n{_plain(one.about)}")

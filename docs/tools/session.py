@@ -7,6 +7,7 @@ of this host is in what is shown.
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -54,7 +55,7 @@ class Stage:
         )
         if done.returncode not in (0, 1, 4) or "this is a bug" in done.stdout:
             raise RuntimeError(f"{command}: exit code {done.returncode}: {done.stdout}")
-        return done.stdout.replace(f"{self.folder}/", "").replace(f"{ROOT}/", "")
+        return done.stdout.replace(f"{ROOT}/", "")
 
     def keep(self, name: str, *commands: str, lines: int = SHOWN) -> None:
         """docs/examples/NAME.txt"""
@@ -97,8 +98,9 @@ def live(stage: Stage, kv: boot.Guest) -> None:
         stage.keep("ls", "uniobs ls")
         stage.keep("ps", "uniobs ps -ef kv")
         stage.keep("top", "uniobs top -b -n 1 kv")
-        stage.keep("netstat", "uniobs netstat -tan kv")
-        stage.keep("ss", "uniobs ss -tanpi kv")
+        with socket.create_connection(("127.0.0.1", kv.port)):
+            stage.keep("netstat", "uniobs netstat -tan kv")
+            stage.keep("ss", "uniobs ss -tanpi kv")
         stage.keep("strace", "uniobs strace -f -T -n 8 kv")
         stage.keep("tcpdump", "uniobs tcpdump -n -c 6 kv tcp port 80")
         stage.keep("vmstat", "uniobs vmstat kv 1 3")
@@ -149,15 +151,26 @@ def crashed(stage: Stage, pay: boot.Guest) -> None:
     stage.keep("core", "uniobs why pay.core", "uniobs strace -T pay.core 2>&1 | tail -n 5")
     stage.keep("core-show", "uniobs core show pay.core", lines=60)
     stage.keep("core-fix", "uniobs core fix pay.core")
-    stage.keep("gdb", "uniobs gdb pay.core -- -batch -ex bt 2>&1 | grep '^#'")
-    stage.keep("shell", "uniobs shell -c '::threads; ::stack' pay.core")
-    stage.keep("symbolise", "uniobs symbolise --image demo.elf --only console.log")
+    stage.keep("gdb", "uniobs gdb pay.core -- -batch -ex bt 2>&1 | tail -n 6")
+    stage.keep("shell", "uniobs shell -c '::status; ::stack 7' pay.core")
+    stage.keep("symbolise", "uniobs symbolise --image demo.elf --only console.log | sed -n 1,2p")
     stage.picture("core-show", "uniobs core show pay.core", lines=60)
 
 
+@contextmanager
+def folder() -> "Iterator[Path]":
+    """One with a name that can be shown, gone afterwards."""
+    name = Path(tempfile.gettempdir(), "unikernels")
+    name.mkdir()
+    try:
+        yield name
+    finally:
+        shutil.rmtree(name)
+
+
 def session() -> None:
-    with tempfile.TemporaryDirectory(prefix="uniobs-docs-") as name:
-        stage = Stage(Path(name))
+    with folder() as name:
+        stage = Stage(name)
         os.environ["XDG_CACHE_HOME"] = stage.environment["XDG_CACHE_HOME"]
         elf = stage.folder / "demo.elf"
         shutil.copy(boot.ELF, elf)

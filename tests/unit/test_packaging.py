@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from uniobs.cli.definitions import definitions
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -25,10 +27,41 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 def test_wheel_holds_the_three_packages_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     tops = {name.split("/")[0] for name in wheel.namelist()}
     assert {"uniobs", "uniobs_probes", "uniobs_tui"} <= tops
-    assert all(top.endswith(".dist-info") for top in tops - {"uniobs", "uniobs_probes", "uniobs_tui"})
+    others = tops - {"uniobs", "uniobs_probes", "uniobs_tui"}
+    assert {Path(top).suffix for top in others} == {".dist-info", ".data"}
     for package in ("uniobs", "uniobs_probes", "uniobs_tui"):
         assert f"{package}/py.typed" in wheel.namelist()
     assert any(name.endswith("licenses/LICENSE") for name in wheel.namelist())
+
+
+def test_wheel_carries_manual_pages_and_completion(wheel: zipfile.ZipFile) -> None:
+    shared = {name.split(".data/data/share/")[1] for name in wheel.namelist() if ".data/data/" in name}
+    manual = {f"man/man1/{one.file}.1" for one in definitions()} | {"man/man1/uniobs.1"}
+    completion = {
+        "bash-completion/completions/uniobs",
+        "zsh/site-functions/_uniobs",
+        "fish/vendor_completions.d/uniobs.fish",
+    }
+    assert shared == manual | completion
+
+
+def test_source_distribution_makes_the_same_wheel(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build"]
+    subprocess.run([*build, "-t", "sdist", "-d", str(tmp_path)], cwd=ROOT, check=True, capture_output=True)
+    (path,) = tmp_path.iterdir()
+    subprocess.run(["tar", "-xf", path], cwd=tmp_path, check=True)
+    source = tmp_path / path.name.removesuffix(".tar.gz")
+    there = {file.relative_to(source).as_posix() for file in source.rglob("*") if file.is_file()}
+    wanted = "LICENSE README.md requirements.lock Makefile docs/index.md tests/conftest.py".split()
+    wanted += [f"guest-stubs/{name}" for name in ("SPEC.md", "include/uniobs/uniobs.h", "demo/boot.py")]
+    assert not {*wanted} - there
+    built = [name for name in there if name.endswith((".o", ".elf", ".pyc", "symbol-index", ".core"))]
+    assert not built
+    made = tmp_path / "wheel"
+    subprocess.run([*build, "-t", "wheel", "-d", str(made)], cwd=source, check=True, capture_output=True)
+    (again,) = made.iterdir()
+    with zipfile.ZipFile(again) as other:
+        assert {*other.namelist()} == {*wheel.namelist()}
 
 
 def test_every_entry_point_can_be_loaded() -> None:

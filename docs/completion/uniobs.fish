@@ -1,0 +1,443 @@
+# Completion of uniobs: made of its commands' definitions by `uniobs completion fish`.
+
+function __uniobs_words --description 'the words typed that are no options'
+    string match -v -- '-*' (commandline -opc)[2..-1]
+end
+
+function __uniobs_in --description 'the command typed is this one'
+    set -l words (__uniobs_words)
+    test (count $words) -ge 1; or return 1
+    if test "$words[1]" = core; and contains -- "$words[2]" take fix show
+        test "$argv" = "core $words[2]"
+    else
+        test "$argv" = "$words[1]"
+    end
+end
+
+function __uniobs_no_command
+    test (count (__uniobs_words)) -eq 0
+end
+
+complete -c uniobs -f
+complete -c uniobs -n __uniobs_no_command -l help -d 'what there is'
+complete -c uniobs -n __uniobs_no_command -l version -d 'its version'
+complete -c uniobs -n __uniobs_no_command -a help -d 'what a command answers'
+complete -c uniobs -n __uniobs_no_command -a ls -d 'the guests on this host'
+complete -c uniobs -n __uniobs_no_command -a why -d 'what is wrong with a guest, in one paragraph'
+complete -c uniobs -n __uniobs_no_command -a ps -d 'its threads, and what each waits for'
+complete -c uniobs -n __uniobs_no_command -a top -d 'its threads by CPU time (batch mode)'
+complete -c uniobs -n __uniobs_no_command -a bt -d 'the stacks of its threads'
+complete -c uniobs -n __uniobs_no_command -a netstat -d 'its sockets, interfaces and network counters'
+complete -c uniobs -n __uniobs_no_command -a ss -d 'its sockets, with filters'
+complete -c uniobs -n __uniobs_no_command -a strace -d 'its calls, live or the last ones before it died'
+complete -c uniobs -n __uniobs_no_command -a tcpdump -d 'its packets'
+complete -c uniobs -n __uniobs_no_command -a dmesg -d 'its log'
+complete -c uniobs -n __uniobs_no_command -a vmstat -d 'its heap, switches, interrupts and packets over time'
+complete -c uniobs -n __uniobs_no_command -a counters -d 'its counters'
+complete -c uniobs -n __uniobs_no_command -a core -d 'take a core of it, or report on one'
+complete -c uniobs -n __uniobs_no_command -a tui -d 'the terminal UI: all of this on one screen, and time to step back in'
+complete -c uniobs -n __uniobs_no_command -a record -d 'write down what happens in it, to look at any moment of it later'
+complete -c uniobs -n __uniobs_no_command -a diff -d 'what changed between two moments of it'
+complete -c uniobs -n __uniobs_no_command -a gdb -d 'stock gdb on it'
+complete -c uniobs -n __uniobs_no_command -a shell -d 'a prompt on it: variables, lists, memory, everything else (MDB\'s habits)'
+complete -c uniobs -n __uniobs_no_command -a symbolise -d 'names and lines on the addresses of a console log'
+complete -c uniobs -n __uniobs_no_command -a doctor -d 'what is missing on this host or for a guest, and what each costs'
+complete -c uniobs -n __uniobs_no_command -a completion -d 'completion of all this for bash, zsh or fish'
+
+complete -c uniobs -n '__uniobs_in ls' -F
+complete -c uniobs -n '__uniobs_in ls' -l image -r -F -d 'an ELF of the guests; repeatable'
+complete -c uniobs -n '__uniobs_in ls' -l help -d 'this text'
+complete -c uniobs -n '__uniobs_in ls' -l json -d 'one JSON object; JSON lines when it streams'
+complete -c uniobs -n '__uniobs_in ls' -l color -x -a 'auto always never' -d 'auto: only on a terminal'
+
+complete -c uniobs -n '__uniobs_in why' -a '(uniobs completion --guests 2>/dev/null)'
+
+complete -c uniobs -n '__uniobs_in why' -F
+complete -c uniobs -n '__uniobs_in why' -s 'w' -l watch -x -d 'watch so long at most before saying hung'
+complete -c uniobs -n '__uniobs_in why' -l help -d 'this text'
+complete -c uniobs -n '__uniobs_in why' -s 'g' -l guest -x -a '(uniobs completion --guests 2>/dev/null)' -d 'the target, for names that look like something else'
+complete -c uniobs -n '__uniobs_in why' -l image -r -F -d 'an ELF of the guest; repeatable'
+complete -c uniobs -n '__uniobs_in why' -l at -x -d 'of a recording: +90s, -5s (before its end), 12:00:03, a date too'
+complete -c uniobs -n '__uniobs_in why' -l debug-dir -x -a '(__fish_complete_directories)' -d 'debug files are here too; repeatable'
+complete -c uniobs -n '__uniobs_in why' -l force -d 'with --image: take it though it isn\'t the image in memory; every answer is unproven'
+complete -c uniobs -n '__uniobs_in why' -l json -d 'one JSON object; JSON lines when it streams'
+complete -c uniobs -n '__uniobs_in why' -l color -x -a 'auto always never' -d 'auto: only on a terminal'
+
+complete -c uniobs -n '__uniobs_in ps' -a '(uniobs completion --guests 2>/dev/null)'
+
+complete -c uniobs -n '__uniobs_in ps' -F
+complete -c uniobs -n '__uniobs_in ps' -s 'e' -d 'accepted: every thread is shown'
+complete -c uniobs -n '__uniobs_in ps' -s 'A' -d 'accepted: every thread is shown'
+complete -c uniobs -n '__uniobs_in ps' -s 'f' -d 'accepted: every thread is shown'
+complete -c uniobs -n '__uniobs_in ps' -s 'F' -d 'accepted: every thread is shown'
+complete -c uniobs -n '__uniobs_in ps' -s 'L' -d 'accepted: every thread is shown'
+complete -c uniobs -n '__uniobs_in ps' -s 'T' -d 'accepted: every thread is shown'
+complete -c uniobs -n '__uniobs_in ps' -s 'l' -d 'accepted: every thread is shown'
+complete -c uniobs -n '__uniobs_in ps' -s 'w' -d 'accepted: every thread is shown'
+complete -c uniobs -n '__uniobs_in ps' -s 'm' -d 'accepted: every thread is shown'
+complete -c uniobs -n '__uniobs_in ps' -s 'H' -d 'accepted: every thread is shown'
+complete -c uniobs -n '__uniobs_in ps' -s 'j' -d 'accepted: every thread is shown'
+complete -c uniobs -n '__uniobs_in ps' -s 'y' -d 'accepted: every thread is shown'
+complete -c uniobs -n '__uniobs_in ps' -s 'o' -l format -x -a '(__fish_append , tid name stat state wchan wait pcpu cpu_time_ns stack_used stack_size comm cpu switches started_ns age_ns entry stack_lo stack_hi saved_sp idle current os_tid torn)' -d 'columns; COL=TITLE renames, COL= hides the title'
+complete -c uniobs -n '__uniobs_in ps' -s 'O' -x -a '(__fish_append , tid name stat state wchan wait pcpu cpu_time_ns stack_used stack_size comm cpu switches started_ns age_ns entry stack_lo stack_hi saved_sp idle current os_tid torn)' -d 'the default columns and these'
+complete -c uniobs -n '__uniobs_in ps' -s 'p' -s 't' -x -d 'only these threads'
+complete -c uniobs -n '__uniobs_in ps' -s 'C' -x -d 'only threads of this name'
+complete -c uniobs -n '__uniobs_in ps' -l sort -x -a '(__fish_append , tid name stat state wchan wait pcpu cpu_time_ns stack_used stack_size comm cpu switches started_ns age_ns entry stack_lo stack_hi saved_sp idle current os_tid torn)' -d 'order; - is descending'
+complete -c uniobs -n '__uniobs_in ps' -l no-headers -l no-heading -d 'no header line'
+complete -c uniobs -n '__uniobs_in ps' -l columns -d 'list the columns and end'
+complete -c uniobs -n '__uniobs_in ps' -l help -d 'this text'
+complete -c uniobs -n '__uniobs_in ps' -s 'g' -l guest -x -a '(uniobs completion --guests 2>/dev/null)' -d 'the target, for names that look like something else'
+complete -c uniobs -n '__uniobs_in ps' -l image -r -F -d 'an ELF of the guest; repeatable'
+complete -c uniobs -n '__uniobs_in ps' -l at -x -d 'of a recording: +90s, -5s (before its end), 12:00:03, a date too'
+complete -c uniobs -n '__uniobs_in ps' -l debug-dir -x -a '(__fish_complete_directories)' -d 'debug files are here too; repeatable'
+complete -c uniobs -n '__uniobs_in ps' -l force -d 'with --image: take it though it isn\'t the image in memory; every answer is unproven'
+complete -c uniobs -n '__uniobs_in ps' -l json -d 'one JSON object; JSON lines when it streams'
+complete -c uniobs -n '__uniobs_in ps' -l color -x -a 'auto always never' -d 'auto: only on a terminal'
+
+complete -c uniobs -n '__uniobs_in top' -a '(uniobs completion --guests 2>/dev/null)'
+
+complete -c uniobs -n '__uniobs_in top' -F
+complete -c uniobs -n '__uniobs_in top' -s 'b' -l batch -d 'accepted'
+complete -c uniobs -n '__uniobs_in top' -s 'H' -l threads -d 'accepted'
+complete -c uniobs -n '__uniobs_in top' -s 'n' -l iterations -x -d 'end after N screens'
+complete -c uniobs -n '__uniobs_in top' -s 'd' -l delay -x -d 'between screens (1)'
+complete -c uniobs -n '__uniobs_in top' -s 'o' -l sort -x -a '(__fish_append , tid name stat state wchan wait pcpu cpu_time_ns stack_used stack_size comm cpu switches started_ns age_ns entry stack_lo stack_hi saved_sp idle current os_tid torn)' -d 'order by this column, descending (%CPU)'
+complete -c uniobs -n '__uniobs_in top' -l help -d 'this text'
+complete -c uniobs -n '__uniobs_in top' -s 'g' -l guest -x -a '(uniobs completion --guests 2>/dev/null)' -d 'the target, for names that look like something else'
+complete -c uniobs -n '__uniobs_in top' -l image -r -F -d 'an ELF of the guest; repeatable'
+complete -c uniobs -n '__uniobs_in top' -l at -x -d 'of a recording: +90s, -5s (before its end), 12:00:03, a date too'
+complete -c uniobs -n '__uniobs_in top' -l debug-dir -x -a '(__fish_complete_directories)' -d 'debug files are here too; repeatable'
+complete -c uniobs -n '__uniobs_in top' -l force -d 'with --image: take it though it isn\'t the image in memory; every answer is unproven'
+complete -c uniobs -n '__uniobs_in top' -l json -d 'one JSON object; JSON lines when it streams'
+complete -c uniobs -n '__uniobs_in top' -l color -x -a 'auto always never' -d 'auto: only on a terminal'
+
+complete -c uniobs -n '__uniobs_in bt' -a '(uniobs completion --guests 2>/dev/null)'
+
+complete -c uniobs -n '__uniobs_in bt' -F
+complete -c uniobs -n '__uniobs_in bt' -s 't' -s 'p' -x -d 'only these'
+complete -c uniobs -n '__uniobs_in bt' -l help -d 'this text'
+complete -c uniobs -n '__uniobs_in bt' -s 'g' -l guest -x -a '(uniobs completion --guests 2>/dev/null)' -d 'the target, for names that look like something else'
+complete -c uniobs -n '__uniobs_in bt' -l image -r -F -d 'an ELF of the guest; repeatable'
+complete -c uniobs -n '__uniobs_in bt' -l at -x -d 'of a recording: +90s, -5s (before its end), 12:00:03, a date too'
+complete -c uniobs -n '__uniobs_in bt' -l debug-dir -x -a '(__fish_complete_directories)' -d 'debug files are here too; repeatable'
+complete -c uniobs -n '__uniobs_in bt' -l force -d 'with --image: take it though it isn\'t the image in memory; every answer is unproven'
+complete -c uniobs -n '__uniobs_in bt' -l json -d 'one JSON object; JSON lines when it streams'
+complete -c uniobs -n '__uniobs_in bt' -l color -x -a 'auto always never' -d 'auto: only on a terminal'
+
+complete -c uniobs -n '__uniobs_in netstat' -a '(uniobs completion --guests 2>/dev/null)'
+
+complete -c uniobs -n '__uniobs_in netstat' -F
+complete -c uniobs -n '__uniobs_in netstat' -s 't' -l tcp -d 'TCP only'
+complete -c uniobs -n '__uniobs_in netstat' -s 'u' -l udp -d 'UDP only'
+complete -c uniobs -n '__uniobs_in netstat' -s 'w' -l raw -d 'raw only'
+complete -c uniobs -n '__uniobs_in netstat' -s 'a' -l all -d 'listening ones too'
+complete -c uniobs -n '__uniobs_in netstat' -s 'l' -l listening -d 'only listening ones'
+complete -c uniobs -n '__uniobs_in netstat' -s 'n' -l numeric -d 'accepted'
+complete -c uniobs -n '__uniobs_in netstat' -s 'p' -l programs -d 'the thread that owns each'
+complete -c uniobs -n '__uniobs_in netstat' -s 'e' -l extend -d 'bytes received and sent too'
+complete -c uniobs -n '__uniobs_in netstat' -s 'W' -l wide -d 'accepted: addresses are never cut'
+complete -c uniobs -n '__uniobs_in netstat' -s '4' -d 'accepted'
+complete -c uniobs -n '__uniobs_in netstat' -s 'i' -l interfaces -d 'the interface table'
+complete -c uniobs -n '__uniobs_in netstat' -s 'r' -l route -d 'the routes that are known'
+complete -c uniobs -n '__uniobs_in netstat' -s 's' -l statistics -d 'network counters'
+complete -c uniobs -n '__uniobs_in netstat' -l help -d 'this text'
+complete -c uniobs -n '__uniobs_in netstat' -s 'g' -l guest -x -a '(uniobs completion --guests 2>/dev/null)' -d 'the target, for names that look like something else'
+complete -c uniobs -n '__uniobs_in netstat' -l image -r -F -d 'an ELF of the guest; repeatable'
+complete -c uniobs -n '__uniobs_in netstat' -l at -x -d 'of a recording: +90s, -5s (before its end), 12:00:03, a date too'
+complete -c uniobs -n '__uniobs_in netstat' -l debug-dir -x -a '(__fish_complete_directories)' -d 'debug files are here too; repeatable'
+complete -c uniobs -n '__uniobs_in netstat' -l force -d 'with --image: take it though it isn\'t the image in memory; every answer is unproven'
+complete -c uniobs -n '__uniobs_in netstat' -l json -d 'one JSON object; JSON lines when it streams'
+complete -c uniobs -n '__uniobs_in netstat' -l color -x -a 'auto always never' -d 'auto: only on a terminal'
+
+complete -c uniobs -n '__uniobs_in ss' -a '(uniobs completion --guests 2>/dev/null)'
+
+complete -c uniobs -n '__uniobs_in ss' -F
+complete -c uniobs -n '__uniobs_in ss' -s 't' -l tcp -d 'TCP only'
+complete -c uniobs -n '__uniobs_in ss' -s 'u' -l udp -d 'UDP only'
+complete -c uniobs -n '__uniobs_in ss' -s 'w' -l raw -d 'raw only'
+complete -c uniobs -n '__uniobs_in ss' -s 'a' -l all -d 'listening ones too'
+complete -c uniobs -n '__uniobs_in ss' -s 'l' -l listening -d 'only listening ones'
+complete -c uniobs -n '__uniobs_in ss' -s 'n' -l numeric -d 'accepted'
+complete -c uniobs -n '__uniobs_in ss' -s 'p' -l processes -d 'the thread and descriptor of each'
+complete -c uniobs -n '__uniobs_in ss' -s 'i' -l info -d 'congestion window, round trip, retransmits'
+complete -c uniobs -n '__uniobs_in ss' -s 'o' -l options -d 'timers (said when they aren\'t known)'
+complete -c uniobs -n '__uniobs_in ss' -s 'e' -l extended -d 'age and bytes too'
+complete -c uniobs -n '__uniobs_in ss' -s 'H' -l no-header -d 'no header line'
+complete -c uniobs -n '__uniobs_in ss' -s 'O' -l oneline -d 'accepted with -i: one line a socket'
+complete -c uniobs -n '__uniobs_in ss' -s '4' -l ipv4 -d 'accepted'
+complete -c uniobs -n '__uniobs_in ss' -l help -d 'this text'
+complete -c uniobs -n '__uniobs_in ss' -s 'g' -l guest -x -a '(uniobs completion --guests 2>/dev/null)' -d 'the target, for names that look like something else'
+complete -c uniobs -n '__uniobs_in ss' -l image -r -F -d 'an ELF of the guest; repeatable'
+complete -c uniobs -n '__uniobs_in ss' -l at -x -d 'of a recording: +90s, -5s (before its end), 12:00:03, a date too'
+complete -c uniobs -n '__uniobs_in ss' -l debug-dir -x -a '(__fish_complete_directories)' -d 'debug files are here too; repeatable'
+complete -c uniobs -n '__uniobs_in ss' -l force -d 'with --image: take it though it isn\'t the image in memory; every answer is unproven'
+complete -c uniobs -n '__uniobs_in ss' -l json -d 'one JSON object; JSON lines when it streams'
+complete -c uniobs -n '__uniobs_in ss' -l color -x -a 'auto always never' -d 'auto: only on a terminal'
+
+complete -c uniobs -n '__uniobs_in strace' -a '(uniobs completion --guests 2>/dev/null)'
+
+complete -c uniobs -n '__uniobs_in strace' -F
+complete -c uniobs -n '__uniobs_in strace' -s 'f' -l follow-forks -d 'accepted: all threads are followed'
+complete -c uniobs -n '__uniobs_in strace' -s 'e' -l trace -x -d 'trace=open,recv  %network  !%file'
+complete -c uniobs -n '__uniobs_in strace' -s 'T' -l syscall-times -d 'time spent in each call'
+complete -c uniobs -n '__uniobs_in strace' -s 't' -d 'time of day; -tt microseconds, -ttt since the epoch'
+complete -c uniobs -n '__uniobs_in strace' -s 'r' -l relative-timestamps -d 'time since the line before'
+complete -c uniobs -n '__uniobs_in strace' -s 'y' -l decode-fds -d 'what each descriptor is'
+complete -c uniobs -n '__uniobs_in strace' -s 's' -l string-limit -x -d 'bytes of each buffer (32)'
+complete -c uniobs -n '__uniobs_in strace' -s 'p' -l attach -x -d 'only these threads'
+complete -c uniobs -n '__uniobs_in strace' -s 'z' -l successful-only -d 'only calls that succeeded'
+complete -c uniobs -n '__uniobs_in strace' -s 'Z' -l failed-only -d 'only calls that failed'
+complete -c uniobs -n '__uniobs_in strace' -s 'c' -l summary-only -d 'a table of calls at the end, no lines'
+complete -c uniobs -n '__uniobs_in strace' -s 'C' -l summary -d 'lines, and the table at the end'
+complete -c uniobs -n '__uniobs_in strace' -s 'o' -l output -r -F -d 'write the lines to FILE'
+complete -c uniobs -n '__uniobs_in strace' -s 'q' -l quiet -d 'no closing lines'
+complete -c uniobs -n '__uniobs_in strace' -s 'n' -l count -x -d 'end after N lines'
+complete -c uniobs -n '__uniobs_in strace' -l last -d 'what the trace rings hold, then end'
+complete -c uniobs -n '__uniobs_in strace' -l help -d 'this text'
+complete -c uniobs -n '__uniobs_in strace' -s 'g' -l guest -x -a '(uniobs completion --guests 2>/dev/null)' -d 'the target, for names that look like something else'
+complete -c uniobs -n '__uniobs_in strace' -l image -r -F -d 'an ELF of the guest; repeatable'
+complete -c uniobs -n '__uniobs_in strace' -l at -x -d 'of a recording: +90s, -5s (before its end), 12:00:03, a date too'
+complete -c uniobs -n '__uniobs_in strace' -l debug-dir -x -a '(__fish_complete_directories)' -d 'debug files are here too; repeatable'
+complete -c uniobs -n '__uniobs_in strace' -l force -d 'with --image: take it though it isn\'t the image in memory; every answer is unproven'
+complete -c uniobs -n '__uniobs_in strace' -l json -d 'one JSON object; JSON lines when it streams'
+complete -c uniobs -n '__uniobs_in strace' -l color -x -a 'auto always never' -d 'auto: only on a terminal'
+
+complete -c uniobs -n '__uniobs_in tcpdump' -a '(uniobs completion --guests 2>/dev/null)'
+
+complete -c uniobs -n '__uniobs_in tcpdump' -F
+complete -c uniobs -n '__uniobs_in tcpdump' -s 'i' -l interface -x -d 'only this interface (any: all)'
+complete -c uniobs -n '__uniobs_in tcpdump' -s 'w' -r -F -d 'write the packets to FILE; - is stdout'
+complete -c uniobs -n '__uniobs_in tcpdump' -s 'r' -r -F -d 'read packets from FILE instead of a guest; - is stdin'
+complete -c uniobs -n '__uniobs_in tcpdump' -l format -x -a 'pcapng pcap' -d 'of -w'
+complete -c uniobs -n '__uniobs_in tcpdump' -s 'c' -l count -x -d 'end after N packets'
+complete -c uniobs -n '__uniobs_in tcpdump' -s 's' -l snapshot-length -x -d 'at most N bytes of each packet'
+complete -c uniobs -n '__uniobs_in tcpdump' -s 'n' -d 'accepted: addresses and ports stay numbers'
+complete -c uniobs -n '__uniobs_in tcpdump' -s 'v' -l verbose -d 'more of each packet; -vv, -vvv'
+complete -c uniobs -n '__uniobs_in tcpdump' -s 'q' -l quick -d 'accepted'
+complete -c uniobs -n '__uniobs_in tcpdump' -s 'e' -l link -d 'the link-level header'
+complete -c uniobs -n '__uniobs_in tcpdump' -s 't' -d '-t none -tt epoch -ttt delta -tttt date -ttttt since first'
+complete -c uniobs -n '__uniobs_in tcpdump' -s 'x' -d 'hex; -xx with the link header'
+complete -c uniobs -n '__uniobs_in tcpdump' -s 'X' -d 'hex and text; -XX with the link header'
+complete -c uniobs -n '__uniobs_in tcpdump' -s 'A' -d 'text; -AA with the link header'
+complete -c uniobs -n '__uniobs_in tcpdump' -s 'S' -l absolute-tcp-sequence-numbers -d 'absolute sequence numbers'
+complete -c uniobs -n '__uniobs_in tcpdump' -s '#' -l number -d 'a number in front of each line'
+complete -c uniobs -n '__uniobs_in tcpdump' -s 'D' -l list-interfaces -d 'the interfaces, then end'
+complete -c uniobs -n '__uniobs_in tcpdump' -s 'U' -l packet-buffered -d 'write each packet at once'
+complete -c uniobs -n '__uniobs_in tcpdump' -s 'l' -d 'accepted: lines are written at once'
+complete -c uniobs -n '__uniobs_in tcpdump' -s 'p' -l no-promiscuous-mode -d 'accepted'
+complete -c uniobs -n '__uniobs_in tcpdump' -l vmm -d 'packets from the VMM, though the guest has a packet ring'
+complete -c uniobs -n '__uniobs_in tcpdump' -l last -d 'what the packet ring holds, then end'
+complete -c uniobs -n '__uniobs_in tcpdump' -l help -d 'this text'
+complete -c uniobs -n '__uniobs_in tcpdump' -s 'g' -l guest -x -a '(uniobs completion --guests 2>/dev/null)' -d 'the target, for names that look like something else'
+complete -c uniobs -n '__uniobs_in tcpdump' -l image -r -F -d 'an ELF of the guest; repeatable'
+complete -c uniobs -n '__uniobs_in tcpdump' -l at -x -d 'of a recording: +90s, -5s (before its end), 12:00:03, a date too'
+complete -c uniobs -n '__uniobs_in tcpdump' -l debug-dir -x -a '(__fish_complete_directories)' -d 'debug files are here too; repeatable'
+complete -c uniobs -n '__uniobs_in tcpdump' -l force -d 'with --image: take it though it isn\'t the image in memory; every answer is unproven'
+complete -c uniobs -n '__uniobs_in tcpdump' -l json -d 'one JSON object; JSON lines when it streams'
+complete -c uniobs -n '__uniobs_in tcpdump' -l color -x -a 'auto always never' -d 'auto: only on a terminal'
+
+complete -c uniobs -n '__uniobs_in dmesg' -a '(uniobs completion --guests 2>/dev/null)'
+
+complete -c uniobs -n '__uniobs_in dmesg' -F
+complete -c uniobs -n '__uniobs_in dmesg' -s 'w' -l follow -d 'wait for new lines'
+complete -c uniobs -n '__uniobs_in dmesg' -s 'W' -l follow-new -d 'only new lines'
+complete -c uniobs -n '__uniobs_in dmesg' -s 'T' -l ctime -d 'the date and time of each line, when the guest has a clock'
+complete -c uniobs -n '__uniobs_in dmesg' -s 'l' -l level -x -d 'only these levels'
+complete -c uniobs -n '__uniobs_in dmesg' -s 'x' -l decode -d 'the level in front'
+complete -c uniobs -n '__uniobs_in dmesg' -s 't' -l notime -d 'no times'
+complete -c uniobs -n '__uniobs_in dmesg' -s 'J' -d 'as --json'
+complete -c uniobs -n '__uniobs_in dmesg' -s 'p' -x -d 'only these threads'
+complete -c uniobs -n '__uniobs_in dmesg' -s 'n' -l count -x -d 'end after N lines'
+complete -c uniobs -n '__uniobs_in dmesg' -l symbolise -d 'names and lines on the addresses in it'
+complete -c uniobs -n '__uniobs_in dmesg' -s 'H' -l human -d 'accepted'
+complete -c uniobs -n '__uniobs_in dmesg' -s 'P' -l nopager -d 'accepted'
+complete -c uniobs -n '__uniobs_in dmesg' -l help -d 'this text'
+complete -c uniobs -n '__uniobs_in dmesg' -s 'g' -l guest -x -a '(uniobs completion --guests 2>/dev/null)' -d 'the target, for names that look like something else'
+complete -c uniobs -n '__uniobs_in dmesg' -l image -r -F -d 'an ELF of the guest; repeatable'
+complete -c uniobs -n '__uniobs_in dmesg' -l at -x -d 'of a recording: +90s, -5s (before its end), 12:00:03, a date too'
+complete -c uniobs -n '__uniobs_in dmesg' -l debug-dir -x -a '(__fish_complete_directories)' -d 'debug files are here too; repeatable'
+complete -c uniobs -n '__uniobs_in dmesg' -l force -d 'with --image: take it though it isn\'t the image in memory; every answer is unproven'
+complete -c uniobs -n '__uniobs_in dmesg' -l json -d 'one JSON object; JSON lines when it streams'
+complete -c uniobs -n '__uniobs_in dmesg' -l color -x -a 'auto always never' -d 'auto: only on a terminal'
+
+complete -c uniobs -n '__uniobs_in vmstat' -a '(uniobs completion --guests 2>/dev/null)'
+
+complete -c uniobs -n '__uniobs_in vmstat' -F
+complete -c uniobs -n '__uniobs_in vmstat' -s 'n' -l one-header -d 'the header only once'
+complete -c uniobs -n '__uniobs_in vmstat' -s 'w' -l wide -d 'accepted'
+complete -c uniobs -n '__uniobs_in vmstat' -s 't' -l timestamp -d 'the time of each line, on this host'
+complete -c uniobs -n '__uniobs_in vmstat' -l help -d 'this text'
+complete -c uniobs -n '__uniobs_in vmstat' -s 'g' -l guest -x -a '(uniobs completion --guests 2>/dev/null)' -d 'the target, for names that look like something else'
+complete -c uniobs -n '__uniobs_in vmstat' -l image -r -F -d 'an ELF of the guest; repeatable'
+complete -c uniobs -n '__uniobs_in vmstat' -l at -x -d 'of a recording: +90s, -5s (before its end), 12:00:03, a date too'
+complete -c uniobs -n '__uniobs_in vmstat' -l debug-dir -x -a '(__fish_complete_directories)' -d 'debug files are here too; repeatable'
+complete -c uniobs -n '__uniobs_in vmstat' -l force -d 'with --image: take it though it isn\'t the image in memory; every answer is unproven'
+complete -c uniobs -n '__uniobs_in vmstat' -l json -d 'one JSON object; JSON lines when it streams'
+complete -c uniobs -n '__uniobs_in vmstat' -l color -x -a 'auto always never' -d 'auto: only on a terminal'
+
+complete -c uniobs -n '__uniobs_in counters' -a '(uniobs completion --guests 2>/dev/null)'
+
+complete -c uniobs -n '__uniobs_in counters' -F
+complete -c uniobs -n '__uniobs_in counters' -l help -d 'this text'
+complete -c uniobs -n '__uniobs_in counters' -s 'g' -l guest -x -a '(uniobs completion --guests 2>/dev/null)' -d 'the target, for names that look like something else'
+complete -c uniobs -n '__uniobs_in counters' -l image -r -F -d 'an ELF of the guest; repeatable'
+complete -c uniobs -n '__uniobs_in counters' -l at -x -d 'of a recording: +90s, -5s (before its end), 12:00:03, a date too'
+complete -c uniobs -n '__uniobs_in counters' -l debug-dir -x -a '(__fish_complete_directories)' -d 'debug files are here too; repeatable'
+complete -c uniobs -n '__uniobs_in counters' -l force -d 'with --image: take it though it isn\'t the image in memory; every answer is unproven'
+complete -c uniobs -n '__uniobs_in counters' -l json -d 'one JSON object; JSON lines when it streams'
+complete -c uniobs -n '__uniobs_in counters' -l color -x -a 'auto always never' -d 'auto: only on a terminal'
+
+complete -c uniobs -n '__uniobs_in core' -a 'take fix show'
+
+complete -c uniobs -n '__uniobs_in core' -a '(uniobs completion --guests 2>/dev/null)'
+
+complete -c uniobs -n '__uniobs_in core' -F
+complete -c uniobs -n '__uniobs_in core' -l help -d 'this text'
+complete -c uniobs -n '__uniobs_in core' -s 'g' -l guest -x -a '(uniobs completion --guests 2>/dev/null)' -d 'the target, for names that look like something else'
+complete -c uniobs -n '__uniobs_in core' -l image -r -F -d 'an ELF of the guest; repeatable'
+complete -c uniobs -n '__uniobs_in core' -l at -x -d 'of a recording: +90s, -5s (before its end), 12:00:03, a date too'
+complete -c uniobs -n '__uniobs_in core' -l debug-dir -x -a '(__fish_complete_directories)' -d 'debug files are here too; repeatable'
+complete -c uniobs -n '__uniobs_in core' -l force -d 'with --image: take it though it isn\'t the image in memory; every answer is unproven'
+complete -c uniobs -n '__uniobs_in core' -l json -d 'one JSON object; JSON lines when it streams'
+complete -c uniobs -n '__uniobs_in core' -l color -x -a 'auto always never' -d 'auto: only on a terminal'
+
+complete -c uniobs -n '__uniobs_in core take' -a '(uniobs completion --guests 2>/dev/null)'
+
+complete -c uniobs -n '__uniobs_in core take' -F
+complete -c uniobs -n '__uniobs_in core take' -s 'o' -l output -r -F -d 'the core (TARGET.core)'
+complete -c uniobs -n '__uniobs_in core take' -s 'f' -l force -d 'overwrite FILE'
+complete -c uniobs -n '__uniobs_in core take' -s 'z' -l compress -d 'kdump-compressed: smaller'
+complete -c uniobs -n '__uniobs_in core take' -l fix -d 'and make it readable for gdb and drgn (core fix)'
+complete -c uniobs -n '__uniobs_in core take' -l help -d 'this text'
+complete -c uniobs -n '__uniobs_in core take' -s 'g' -l guest -x -a '(uniobs completion --guests 2>/dev/null)' -d 'the target, for names that look like something else'
+complete -c uniobs -n '__uniobs_in core take' -l image -r -F -d 'an ELF of the guest; repeatable'
+complete -c uniobs -n '__uniobs_in core take' -l at -x -d 'of a recording: +90s, -5s (before its end), 12:00:03, a date too'
+complete -c uniobs -n '__uniobs_in core take' -l debug-dir -x -a '(__fish_complete_directories)' -d 'debug files are here too; repeatable'
+complete -c uniobs -n '__uniobs_in core take' -l json -d 'one JSON object; JSON lines when it streams'
+complete -c uniobs -n '__uniobs_in core take' -l color -x -a 'auto always never' -d 'auto: only on a terminal'
+
+complete -c uniobs -n '__uniobs_in core fix' -a '(uniobs completion --guests 2>/dev/null)'
+
+complete -c uniobs -n '__uniobs_in core fix' -F
+complete -c uniobs -n '__uniobs_in core fix' -s 'o' -l output -r -F -d 'the fixed copy (NAME.gdb.core)'
+complete -c uniobs -n '__uniobs_in core fix' -l in-place -d 'append to the core itself'
+complete -c uniobs -n '__uniobs_in core fix' -l undo -d 'take back what --in-place did'
+complete -c uniobs -n '__uniobs_in core fix' -s 'f' -l force -d 'overwrite the copy that is there'
+complete -c uniobs -n '__uniobs_in core fix' -l help -d 'this text'
+complete -c uniobs -n '__uniobs_in core fix' -s 'g' -l guest -x -a '(uniobs completion --guests 2>/dev/null)' -d 'the target, for names that look like something else'
+complete -c uniobs -n '__uniobs_in core fix' -l image -r -F -d 'an ELF of the guest; repeatable'
+complete -c uniobs -n '__uniobs_in core fix' -l at -x -d 'of a recording: +90s, -5s (before its end), 12:00:03, a date too'
+complete -c uniobs -n '__uniobs_in core fix' -l debug-dir -x -a '(__fish_complete_directories)' -d 'debug files are here too; repeatable'
+complete -c uniobs -n '__uniobs_in core fix' -l json -d 'one JSON object; JSON lines when it streams'
+complete -c uniobs -n '__uniobs_in core fix' -l color -x -a 'auto always never' -d 'auto: only on a terminal'
+
+complete -c uniobs -n '__uniobs_in core show' -a '(uniobs completion --guests 2>/dev/null)'
+
+complete -c uniobs -n '__uniobs_in core show' -F
+complete -c uniobs -n '__uniobs_in core show' -s 'o' -l output -r -F -d 'write the report to FILE: .html, .json or text by its name'
+complete -c uniobs -n '__uniobs_in core show' -l html -r -F -d 'write it as one HTML page; - is stdout'
+complete -c uniobs -n '__uniobs_in core show' -s 'd' -l source-dir -x -a '(__fish_complete_directories)' -d 'source files lie below DIR, for names that begin with PREFIX; repeatable'
+complete -c uniobs -n '__uniobs_in core show' -l help -d 'this text'
+complete -c uniobs -n '__uniobs_in core show' -s 'g' -l guest -x -a '(uniobs completion --guests 2>/dev/null)' -d 'the target, for names that look like something else'
+complete -c uniobs -n '__uniobs_in core show' -l image -r -F -d 'an ELF of the guest; repeatable'
+complete -c uniobs -n '__uniobs_in core show' -l at -x -d 'of a recording: +90s, -5s (before its end), 12:00:03, a date too'
+complete -c uniobs -n '__uniobs_in core show' -l debug-dir -x -a '(__fish_complete_directories)' -d 'debug files are here too; repeatable'
+complete -c uniobs -n '__uniobs_in core show' -l force -d 'with --image: take it though it isn\'t the image in memory; every answer is unproven'
+complete -c uniobs -n '__uniobs_in core show' -l json -d 'one JSON object; JSON lines when it streams'
+complete -c uniobs -n '__uniobs_in core show' -l color -x -a 'auto always never' -d 'auto: only on a terminal'
+
+complete -c uniobs -n '__uniobs_in tui' -a '(uniobs completion --guests 2>/dev/null)'
+
+complete -c uniobs -n '__uniobs_in tui' -F
+complete -c uniobs -n '__uniobs_in tui' -l help -d 'this text'
+complete -c uniobs -n '__uniobs_in tui' -s 'g' -l guest -x -a '(uniobs completion --guests 2>/dev/null)' -d 'the target, for names that look like something else'
+complete -c uniobs -n '__uniobs_in tui' -l image -r -F -d 'an ELF of the guest; repeatable'
+complete -c uniobs -n '__uniobs_in tui' -l at -x -d 'of a recording: +90s, -5s (before its end), 12:00:03, a date too'
+complete -c uniobs -n '__uniobs_in tui' -l debug-dir -x -a '(__fish_complete_directories)' -d 'debug files are here too; repeatable'
+complete -c uniobs -n '__uniobs_in tui' -l force -d 'with --image: take it though it isn\'t the image in memory; every answer is unproven'
+complete -c uniobs -n '__uniobs_in tui' -l json -d 'one JSON object; JSON lines when it streams'
+complete -c uniobs -n '__uniobs_in tui' -l color -x -a 'auto always never' -d 'auto: only on a terminal'
+
+complete -c uniobs -n '__uniobs_in record' -a '(uniobs completion --guests 2>/dev/null)'
+
+complete -c uniobs -n '__uniobs_in record' -F
+complete -c uniobs -n '__uniobs_in record' -s 'o' -l output -r -F -d 'the recording (TARGET.uniobs)'
+complete -c uniobs -n '__uniobs_in record' -s 'f' -l force -d 'overwrite FILE'
+complete -c uniobs -n '__uniobs_in record' -l hz -x -d 'looks a second, at most (10); never more than 5 % of a core'
+complete -c uniobs -n '__uniobs_in record' -l for -x -d 'end after so long (90s, 5m, 1h)'
+complete -c uniobs -n '__uniobs_in record' -l max-size -x -d 'keep the latest so many bytes (256M)'
+complete -c uniobs -n '__uniobs_in record' -l max-age -x -d 'keep the latest so much time (1h)'
+complete -c uniobs -n '__uniobs_in record' -l registers -d 'the vCPUs\' too, once a second, through QMP'
+complete -c uniobs -n '__uniobs_in record' -l help -d 'this text'
+complete -c uniobs -n '__uniobs_in record' -s 'g' -l guest -x -a '(uniobs completion --guests 2>/dev/null)' -d 'the target, for names that look like something else'
+complete -c uniobs -n '__uniobs_in record' -l image -r -F -d 'an ELF of the guest; repeatable'
+complete -c uniobs -n '__uniobs_in record' -l at -x -d 'of a recording: +90s, -5s (before its end), 12:00:03, a date too'
+complete -c uniobs -n '__uniobs_in record' -l debug-dir -x -a '(__fish_complete_directories)' -d 'debug files are here too; repeatable'
+complete -c uniobs -n '__uniobs_in record' -l json -d 'one JSON object; JSON lines when it streams'
+complete -c uniobs -n '__uniobs_in record' -l color -x -a 'auto always never' -d 'auto: only on a terminal'
+
+complete -c uniobs -n '__uniobs_in diff' -F
+complete -c uniobs -n '__uniobs_in diff' -l image -r -F -d 'an ELF of the guest'
+complete -c uniobs -n '__uniobs_in diff' -l view -x -d 'only these tables (ps,netstat,interfaces,counters)'
+complete -c uniobs -n '__uniobs_in diff' -l help -d 'this text'
+complete -c uniobs -n '__uniobs_in diff' -l json -d 'one JSON object; JSON lines when it streams'
+complete -c uniobs -n '__uniobs_in diff' -l color -x -a 'auto always never' -d 'auto: only on a terminal'
+
+complete -c uniobs -n '__uniobs_in gdb' -a '(uniobs completion --guests 2>/dev/null)'
+
+complete -c uniobs -n '__uniobs_in gdb' -F
+complete -c uniobs -n '__uniobs_in gdb' -l print -d 'print the commands instead of running them'
+complete -c uniobs -n '__uniobs_in gdb' -l help -d 'this text'
+complete -c uniobs -n '__uniobs_in gdb' -s 'g' -l guest -x -a '(uniobs completion --guests 2>/dev/null)' -d 'the target, for names that look like something else'
+complete -c uniobs -n '__uniobs_in gdb' -l image -r -F -d 'an ELF of the guest; repeatable'
+complete -c uniobs -n '__uniobs_in gdb' -l at -x -d 'of a recording: +90s, -5s (before its end), 12:00:03, a date too'
+complete -c uniobs -n '__uniobs_in gdb' -l debug-dir -x -a '(__fish_complete_directories)' -d 'debug files are here too; repeatable'
+complete -c uniobs -n '__uniobs_in gdb' -l force -d 'with --image: take it though it isn\'t the image in memory; every answer is unproven'
+complete -c uniobs -n '__uniobs_in gdb' -l json -d 'one JSON object; JSON lines when it streams'
+complete -c uniobs -n '__uniobs_in gdb' -l color -x -a 'auto always never' -d 'auto: only on a terminal'
+
+complete -c uniobs -n '__uniobs_in shell' -a '(uniobs completion --guests 2>/dev/null)'
+
+complete -c uniobs -n '__uniobs_in shell' -F
+complete -c uniobs -n '__uniobs_in shell' -s 'c' -x -d 'run it and end; repeatable'
+complete -c uniobs -n '__uniobs_in shell' -s 'f' -l file -r -F -d 'run a file\'s commands and end'
+complete -c uniobs -n '__uniobs_in shell' -l drgn -d 'drgn\'s prompt, in Python'
+complete -c uniobs -n '__uniobs_in shell' -l help -d 'this text'
+complete -c uniobs -n '__uniobs_in shell' -s 'g' -l guest -x -a '(uniobs completion --guests 2>/dev/null)' -d 'the target, for names that look like something else'
+complete -c uniobs -n '__uniobs_in shell' -l image -r -F -d 'an ELF of the guest; repeatable'
+complete -c uniobs -n '__uniobs_in shell' -l at -x -d 'of a recording: +90s, -5s (before its end), 12:00:03, a date too'
+complete -c uniobs -n '__uniobs_in shell' -l debug-dir -x -a '(__fish_complete_directories)' -d 'debug files are here too; repeatable'
+complete -c uniobs -n '__uniobs_in shell' -l force -d 'with --image: take it though it isn\'t the image in memory; every answer is unproven'
+complete -c uniobs -n '__uniobs_in shell' -l json -d 'one JSON object; JSON lines when it streams'
+complete -c uniobs -n '__uniobs_in shell' -l color -x -a 'auto always never' -d 'auto: only on a terminal'
+
+complete -c uniobs -n '__uniobs_in symbolise' -F
+complete -c uniobs -n '__uniobs_in symbolise' -l image -r -F -d 'an ELF; repeatable'
+complete -c uniobs -n '__uniobs_in symbolise' -l debug-dir -x -a '(__fish_complete_directories)' -d 'debug files are here too; repeatable'
+complete -c uniobs -n '__uniobs_in symbolise' -l bias -r -F -d 'what is added to its addresses'
+complete -c uniobs -n '__uniobs_in symbolise' -l slide -x -d '--bias of the first --image'
+complete -c uniobs -n '__uniobs_in symbolise' -s 'i' -l inlines -d 'show inlined functions (it does anyway)'
+complete -c uniobs -n '__uniobs_in symbolise' -l no-inlines -d 'only the outermost function'
+complete -c uniobs -n '__uniobs_in symbolise' -l only -d 'only the lines that have a name to them'
+complete -c uniobs -n '__uniobs_in symbolise' -l calls -d 'ADDRESS... are return addresses'
+complete -c uniobs -n '__uniobs_in symbolise' -l help -d 'this text'
+complete -c uniobs -n '__uniobs_in symbolise' -l json -d 'one JSON object; JSON lines when it streams'
+complete -c uniobs -n '__uniobs_in symbolise' -l color -x -a 'auto always never' -d 'auto: only on a terminal'
+
+complete -c uniobs -n '__uniobs_in doctor' -a '(uniobs completion --guests 2>/dev/null)'
+
+complete -c uniobs -n '__uniobs_in doctor' -F
+complete -c uniobs -n '__uniobs_in doctor' -l help -d 'this text'
+complete -c uniobs -n '__uniobs_in doctor' -s 'g' -l guest -x -a '(uniobs completion --guests 2>/dev/null)' -d 'the target, for names that look like something else'
+complete -c uniobs -n '__uniobs_in doctor' -l image -r -F -d 'an ELF of the guest; repeatable'
+complete -c uniobs -n '__uniobs_in doctor' -l at -x -d 'of a recording: +90s, -5s (before its end), 12:00:03, a date too'
+complete -c uniobs -n '__uniobs_in doctor' -l debug-dir -x -a '(__fish_complete_directories)' -d 'debug files are here too; repeatable'
+complete -c uniobs -n '__uniobs_in doctor' -l force -d 'with --image: take it though it isn\'t the image in memory; every answer is unproven'
+complete -c uniobs -n '__uniobs_in doctor' -l json -d 'one JSON object; JSON lines when it streams'
+complete -c uniobs -n '__uniobs_in doctor' -l color -x -a 'auto always never' -d 'auto: only on a terminal'
+
+complete -c uniobs -n '__uniobs_in completion' -a 'bash zsh fish'
+complete -c uniobs -n '__uniobs_in completion' -l guests -d 'the guests\' names, as a shell asks for them'
+complete -c uniobs -n '__uniobs_in completion' -l help -d 'this text'
+complete -c uniobs -n '__uniobs_in completion' -l json -d 'one JSON object; JSON lines when it streams'
+complete -c uniobs -n '__uniobs_in completion' -l color -x -a 'auto always never' -d 'auto: only on a terminal'
