@@ -16,6 +16,7 @@ from uniobs.export.recording import RecordingWriter
 from uniobs.target import open_target
 from uniobs.target.recorded import RecordedGuest, replayed
 from uniobs_tui.samples import Samples
+from uniobs_tui.streams import Streams
 
 MINUTES: Final = 10
 BYTES_MAX: Final = 64 << 20
@@ -87,6 +88,7 @@ class Session:
         self.moment: int | None = None
         self.target: Any = self.guest
         self.samples = Samples()
+        self.streams = Streams(self)
         if isinstance(self.guest, RecordedGuest):
             self.moment = self.guest.playback.now
 
@@ -103,8 +105,10 @@ class Session:
             begun = time.time_ns()
             self.history.look()
             self.samples.take(self.guest, begun)
+            self.streams.look()
         except UniobsError as error:
             self.gone = str(error)
+            self.streams.end()
 
     def bounds(self) -> tuple[int, int] | None:
         """The first and last moment that can be gone to; None when there is but one."""

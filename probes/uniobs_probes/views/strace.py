@@ -75,6 +75,15 @@ class StraceFormatter:
             return []
         return list(self._cut_partial())
 
+    def whole(self, call: Call) -> str:
+        """A call as one text, without its thread and times: ``recv(7, "GET /"..., 2048, 0) = 118``."""
+        if call.exit is None:
+            return self._entry(call) + " <unfinished ...>"
+        head = self._entry(call) if call.enter is not None else f"<... {call.name} resumed>"
+        result = call.result
+        returned = strace_args.returned(result) if result is not None else "?"
+        return f"{head}{self._rest(call)} = {returned}"
+
     def table(self) -> list[str]:
         """-c: the summary."""
         return self.summary.lines()
