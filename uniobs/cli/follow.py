@@ -53,7 +53,7 @@ def run(
     code, ending, enough = EXIT_OK, None, False
     try:
         if until is not None:
-            ending, enough = _play(out, target, stream, follow, count, until)
+            ending, enough, follow = _play(out, target, stream, follow, count, until)
         else:
             ending, enough = _loop(out, target, stream, follow, history, count, guests=source is None)
     except KeyboardInterrupt:
@@ -80,14 +80,35 @@ def _rewind(target: Any) -> int | None:
 
 def _play(
     out: Output, target: Any, stream: Stream, follow: Follow, count: int | None, until: int
-) -> tuple[str | None, bool]:
-    """What passed through a recording's ring: as _loop()."""
+) -> tuple[str | None, bool, Follow]:
+    """What passed through a recording's ring: as _loop(), and the follow at its end."""
+    boot, gone = _boot(target), False
     if _emit(out, target, stream, list(follow.poll()), count):
-        return None, True
+        return None, True, follow
     while target.playback.now < until and target.step():
+        now = _boot(target)
+        if now is None:
+            gone = boot is not None
+            continue
+        if now != boot or gone:
+            if _emit(out, target, stream, list(follow.flush()), count):
+                return None, True, follow
+            if boot is not None:
+                out.notice("the guest booted anew: its rings begin again")
+            boot, gone = now, False
+            follow = getattr(target.walker(stream.question), stream.question)()
         if _emit(out, target, stream, list(follow.poll()), count):
-            return None, True
-    return _last_words(target), _emit(out, target, stream, list(follow.flush()), count)
+            return None, True, follow
+    return _last_words(target), _emit(out, target, stream, list(follow.flush()), count), follow
+
+
+def _boot(target: Any) -> tuple[int, bytes] | None:
+    """Which boot of the guest its rings are of, and where; None when it has none at this moment."""
+    try:
+        region = target.region
+    except UniobsError:
+        return None
+    return (region.address, region.header.boot_id) if region is not None else (0, b"")
 
 
 def _loop(

@@ -1,11 +1,12 @@
 """uniobs record: what happens in a guest, into a file that is a target like any other."""
 
+import signal
 import time
 from typing import Any
 
 from uniobs.cli import args, session
 from uniobs.cli.output import Output
-from uniobs.errors import EXIT_INTERRUPTED, EXIT_OK, TargetGone, UsageError
+from uniobs.errors import EXIT_INTERRUPTED, EXIT_OK, OutputError, TargetGone, UsageError
 
 DOC = """\
 Then: uniobs ps FILE, uniobs why FILE --at 12:00:03, uniobs strace FILE: every command takes a recording.
@@ -37,6 +38,7 @@ def run(argv: list[str]) -> int:
     out = session.out_for(options)
     from uniobs.export.recorder import Recorder
     from uniobs.export.recording import RecordingWriter
+    from uniobs.target.recorded import clock
 
     with session.opened(options, out) as (target, words):
         session.refuse_words(words, "record")
@@ -49,6 +51,10 @@ def run(argv: list[str]) -> int:
             out.notice(f"recording {target.name} into {path}; ^C ends it")
             ended, code = _record(recorder, 1 / options.hz, span)
             recorder.flush()
+        except OutputError as error:
+            if writer.last is None:
+                raise
+            raise OutputError(f"{error}; what was seen until {clock(writer.last)} is in it") from error
         finally:
             writer.close()
         return _told(out, path, writer.size, recorder.moments, ended, code)
@@ -58,6 +64,7 @@ def _record(recorder: Any, interval: float, span: float | None) -> tuple[str, in
     """(why it ended, the exit code)."""
     begun = due = time.monotonic()
     cost = 0.0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends it as ^C does
     try:
         while span is None or time.monotonic() - begun < span:
             before = time.thread_time()
