@@ -4,15 +4,18 @@ No Textual here. It belongs to the worker's thread.
 """
 
 import time
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from uniobs.cli import headline
 from uniobs.errors import UniobsError
 from uniobs.model.findings import findings
 from uniobs.model.guest import Status, Verdict
-from uniobs_tui.session import Session
+
+if TYPE_CHECKING:
+    from uniobs_tui.session import Session
 
 SHARE: Final = 8  # of the time, at most an eighth goes into it
+FRESH_S: Final = 0.5
 
 
 class Judgement(NamedTuple):
@@ -27,22 +30,26 @@ class Judgement(NamedTuple):
     at: int
 
 
-class Judge:
-    def __init__(self) -> None:
-        self._last: Judgement | None = None
-        self._of: object = None
-        self._next = 0.0
+class Last(NamedTuple):
+    judgement: Judgement
+    of: object
+    until: float  # time.monotonic() from which on it's asked again
 
-    def judge(self, session: Session) -> Judgement:
+
+class Judge:
+    """Any number of them share what one has found out: it is kept with the session."""
+
+    def judge(self, session: "Session") -> Judgement:
         """Of the moment that the session is at; of a live guest maybe of a moment ago. Raises UniobsError."""
         of = (session.moment, session.gone)
         still = not session.live or session.moment is not None
-        if self._last is not None and of == self._of and (still or time.monotonic() < self._next):
-            return self._last
+        last: Last | None = session.judged
+        if last is not None and last.of == of and (still or time.monotonic() < last.until):
+            return last.judgement
         begun = time.monotonic()
         found = judged(session.target)
         cost = time.monotonic() - begun
-        self._last, self._of, self._next = found, of, begun + cost * SHARE
+        session.judged = Last(found, of, begun + max(cost * SHARE, FRESH_S))
         return found
 
 

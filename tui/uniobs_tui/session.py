@@ -15,6 +15,7 @@ from uniobs.export.recorder import Recorder
 from uniobs.export.recording import RecordingWriter
 from uniobs.target import open_target
 from uniobs.target.recorded import RecordedGuest, replayed
+from uniobs_tui.judge import Last
 from uniobs_tui.samples import Samples
 from uniobs_tui.streams import Streams
 
@@ -88,6 +89,7 @@ class Session:
         self.moment: int | None = None
         self.target: Any = self.guest
         self.samples = Samples()
+        self.judged: Last | None = None  # the last verdict
         self.streams = Streams(self)
         if isinstance(self.guest, RecordedGuest):
             self.moment = self.guest.playback.now

@@ -19,6 +19,8 @@ class PaneInfo(NamedTuple):
 PANES: Final = (
     PaneInfo("overview", "Overview", "o", "overview:OverviewPane"),
     PaneInfo("threads", "Threads", "t", "threads:ThreadsPane"),
+    PaneInfo("locks", "Locks", "l", "locks:LocksPane"),
+    PaneInfo("counters", "Counters", "c", "counters:CountersPane"),
     PaneInfo("verdict", "Verdict", "w", "verdict:VerdictPane"),
 )
 

@@ -167,6 +167,8 @@ def _verdict(value: Facts, room: int, height: int) -> list[Line]:
     mark = {"bad": "✗ ", "warn": "! ", "good": "✓ "}.get(verdict.style, "")
     mark = mark if unicode_ok() else ""
     lines = wrapped(mark + verdict.text + late, room, verdict.style)[:3]
+    if verdict.style == "bad" and len(verdict.text) < room - 4 and not late:
+        lines = []  # the screen says it in its own header
     lines += wrapped(verdict.about, room, "dim")[:1]
     said = [text for one in verdict.found if one.severity < FINDING for text in one.lines]
     most = max(2, (height - 18) // 2) if value.rates else height // 2
