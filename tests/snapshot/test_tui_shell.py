@@ -28,6 +28,6 @@ def test_threads_of_a_file(tmp_path: Path) -> None:
     file = str(shop.write(tmp_path / "shop.ram", shop.shop()))
 
     async def script(pilot: Any) -> None:
-        assert "main" in screens.text(pilot.app)
+        assert "● dead" in screens.text(pilot.app)
 
     screens.drive(lambda: UniobsApp(Session(file)), script, (20, 5))

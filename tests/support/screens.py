@@ -133,17 +133,14 @@ def _colours(style: Style | None) -> str:
 
 
 def _cells(app: App[Any]) -> list[list[tuple[str, Style | None]]]:
-    """Lines of (text, style), with the app's filters applied, as its driver would write them."""
+    """Lines of (text, style), as the driver would write them."""
     screen = app.screen
     width, height = app.size
     strips = screen._compositor.render_strips()[:height]
-    filters = [one for one in app._filters if one.enabled] if hasattr(app, "_filters") else []
-    out = []
-    for strip in strips:
-        for one in filters:
-            strip = strip.apply_filter(one, screen.background_colors[1])
-        out.append([(part, style) for part, style, control in strip.crop(0, width) if part and not control])
-    return out
+    return [
+        [(part, style) for part, style, control in strip.crop(0, width) if part and not control]
+        for strip in strips
+    ]
 
 
 # --- comparing ----------------------------------------------------------------------------------------

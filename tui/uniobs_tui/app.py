@@ -1,27 +1,205 @@
 """UniobsApp: the screens, and what holds on each of them."""
 
-from collections.abc import Sequence
-from typing import ClassVar
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Final
 
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.events import Event, Key
+from textual.filter import LineFilter
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Input
 
-from uniobs_tui.guest import GuestScreen
-from uniobs_tui.session import Session
+from uniobs.errors import UniobsError
+from uniobs_tui.footer import KeyBar
+from uniobs_tui.home import HomeScreen
+from uniobs_tui.keys import KEYMAPS, Settings
+from uniobs_tui.theme import THEMES, AsciiFilter, choose, poor
+
+
+def _offers() -> Any:
+    from uniobs_tui.palette import Offers
+
+    return Offers
 
 
 class UniobsApp(App[int]):
+    """``session``: an opened one; ``spec``: one to open; without both: the guests of this host."""
+
     TITLE = "uniobs"
+    COMMANDS: ClassVar[set[Any]] = {_offers}
+    CSS = """
+    Screen { scrollbar-size-vertical: 1; }
+    CommandPalette > Vertical { margin-top: 1; }
+    App:ansi LineTable > .table--cursor { text-style: reverse; }
+    App:ansi LineTable > .table--dim { text-style: dim; }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "quit", "Quit"),
-        Binding("f10", "quit", "Quit", show=False),
+        Binding("f10,q", "quit", "Quit"),
+        Binding("ctrl+c", "quit", "Quit", show=False, priority=True),
     ]
+    COMMANDS_: Final = (
+        ("home", "the guests of this host"),
+        ("open TARGET", "a guest's name or pid, a core, a recording"),
+        ("theme NAME", "dark, light, 16 or auto"),
+        ("keys NAME", "htop, vim or k9s"),
+        ("help", "every key"),
+        ("q", "quit"),
+    )
 
-    def __init__(self, session: Session | None = None, images: Sequence[str] = ()) -> None:
+    class Opened(Message):
+        def __init__(self, number: int, session: Any, error: UniobsError | None) -> None:
+            super().__init__()
+            self.number, self.session, self.error = number, session, error
+
+    def __init__(
+        self,
+        session: Any = None,
+        images: Sequence[str] = (),
+        *,
+        spec: str | None = None,
+        at: str | None = None,
+        files: Sequence[str] = (),
+        settings: Settings | None = None,
+        background: bool | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
         super().__init__()
+        self.settings = settings or Settings()
         self._session = session
-        self._images = tuple(images)
+        self._spec, self._at = spec, at
+        self._images, self._files = tuple(images), tuple(files)
+        self._environ, self._background = dict(environ), background
+        self._ascii: list[LineFilter] = [AsciiFilter()] if poor(environ) else []
+        self._opening = 0  # counts what was asked to be opened: only the last one matters
+        self.failure: UniobsError | None = None  # why the only target couldn't be opened
+        self.typed = self.settings.typed
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = choose(self.settings.theme, self._environ, background)
 
-    def on_mount(self) -> None:
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [*super().get_line_filters(), *self._ascii]
+
+    async def on_mount(self) -> None:
+        wait = self._spec or (self._session.name if self._session is not None else "")
+        home = HomeScreen(self._images, self._files, self.settings.interval, wait)
+        await self.push_screen(home)
         if self._session is not None:
-            self.push_screen(GuestScreen(self._session))
+            self._enter(self._session)
+        elif self._spec is not None:
+            self.open_guest(self._spec, at=self._at, only=True)
+
+    # --- opening guests -------------------------------------------------------------------------------
+
+    def open_guest(self, spec: str, *, at: str | None = None, only: bool = False) -> None:
+        """In a thread: it may take a while. ``only``: when it fails, there is nothing else to show."""
+        self._opening += 1
+        number, images = self._opening, self._images
+        self._only = only
+        home = self.home
+        if home is not None and not only:
+            home.say(f"opening {spec} …", "dim")
+
+        def work() -> None:
+            from uniobs_tui.session import Session
+
+            try:
+                self.post_message(self.Opened(number, Session(spec, images, at), None))
+            except UniobsError as error:
+                self.post_message(self.Opened(number, None, error))
+
+        self.run_worker(work, thread=True, exclusive=False)
+
+    def on_uniobs_app_opened(self, message: Opened) -> None:
+        if message.number != self._opening:  # something else was asked for meanwhile
+            if message.session is not None:
+                message.session.close()
+        elif message.error is None:
+            self._enter(message.session)
+        elif self._only:
+            self.failure = message.error
+            self.exit(message.error.exit_code)
+        else:
+            self._say(str(message.error))
+
+    def _enter(self, session: Any) -> None:
+        from uniobs_tui.guest import GuestScreen
+
+        while len(self.screen_stack) > 1 and not isinstance(self.screen, HomeScreen):
+            self.pop_screen()
+        if self.home is not None:
+            self.home.quiet()
+        self.push_screen(GuestScreen(session, self.settings.interval))
+
+    @property
+    def home(self) -> HomeScreen | None:
+        return next((screen for screen in self.screen_stack if isinstance(screen, HomeScreen)), None)
+
+    def _say(self, text: str, look: str = "bad") -> None:
+        say = getattr(self.screen, "say", None)
+        if say is not None:
+            say(text, look)
+
+    # --- keys -----------------------------------------------------------------------------------------
+
+    async def on_event(self, event: Event) -> None:
+        """Keys of the keymap become those that are bound, but for where text is typed."""
+        if isinstance(event, Key) and not event.is_forwarded:
+            for bar in self.screen.query(KeyBar):
+                bar.hush()
+            means = self.typed.get(event.key)
+            if means is not None and not isinstance(self.focused, Input):
+                event = Key(means, None)
+        await super().on_event(event)
+
+    # --- commands -------------------------------------------------------------------------------------
+
+    def command(self, text: str) -> str | None:
+        """What holds on every screen; None: it's the screen's. "" or what is wrong."""
+        word, _, rest = text.partition(" ")
+        rest = rest.strip()
+        found: Callable[[str], str] | None = {
+            "q": self._quit, "q!": self._quit, "quit": self._quit, "exit": self._quit, "home": self._go_home,
+            "guests": self._go_home, "ls": self._go_home, "open": self._open, "help": self._help,
+            "theme": self._theme, "keys": self._keys,
+        }.get(word)  # fmt: skip
+        return found(rest) if found is not None else None
+
+    def _quit(self, _: str) -> str:
+        self.exit(0)
+        return ""
+
+    def _go_home(self, _: str) -> str:
+        while not isinstance(self.screen, HomeScreen) and len(self.screen_stack) > 1:
+            self.pop_screen()
+        return ""
+
+    def _open(self, spec: str) -> str:
+        if not spec:
+            return "open what? a guest's name or pid, a core, a recording"
+        self.open_guest(os.path.expanduser(spec))
+        return ""
+
+    def _help(self, _: str) -> str:
+        self.call_later(self.screen.run_action, "screen.help")
+        return ""
+
+    def _theme(self, name: str) -> str:
+        if name not in ("auto", "dark", "light", "16"):
+            return "theme is dark, light, 16 or auto"
+        self.theme = choose(name, self._environ, self._background)
+        return ""
+
+    def _keys(self, name: str) -> str:
+        if name not in KEYMAPS:
+            return f"keys is one of {', '.join(KEYMAPS)}"
+        self.typed = {**KEYMAPS[name], **self.settings.keymap}
+        self._say(f"keys: {name}", "good")
+        return ""
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """None of Textual's own: Ctrl-P offers ours."""
+        return ()
