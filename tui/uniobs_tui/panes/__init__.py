@@ -19,9 +19,14 @@ class PaneInfo(NamedTuple):
 PANES: Final = (
     PaneInfo("overview", "Overview", "o", "overview:OverviewPane"),
     PaneInfo("threads", "Threads", "t", "threads:ThreadsPane"),
+    PaneInfo("trace", "Calls", "s", "trace:TracePane"),
+    PaneInfo("packets", "Packets", "k", "packets:PacketsPane"),
+    PaneInfo("log", "Log", "g", "log:LogPane"),
     PaneInfo("locks", "Locks", "l", "locks:LocksPane"),
+    PaneInfo("sockets", "Sockets", "i", "sockets:SocketsPane"),
     PaneInfo("counters", "Counters", "c", "counters:CountersPane"),
     PaneInfo("verdict", "Verdict", "w", "verdict:VerdictPane"),
+    PaneInfo("virtio", "Devices", "v", "devices:DevicesPane"),
 )
 
 

@@ -66,6 +66,7 @@ def counters_of(session: Session) -> Counters:
 
 class CountersPane(PartPane):
     name_, title, key_ = "counters", "Counters", "c"
+    question = "counters"
 
     def parts(self) -> Iterable[Widget]:
         yield LineTable()

@@ -156,6 +156,7 @@ def _loop(ring: list[Edge], value: Locks, room: int) -> list[Line]:
 
 class LocksPane(PartPane):
     name_, title, key_ = "locks", "Locks", "l"
+    question = "locks"
     DEFAULT_CSS = """
     LocksPane LineTable { height: 1fr; }
     LocksPane LinesView { height: 1fr; border-top: solid $foreground 20%; }

@@ -150,14 +150,16 @@ def layout(value: Facts, room: int, height: int) -> list[Line]:
     lines = _verdict(value, room, height)
     lines += _graphs(value, room, height, dots)
     left_room = max(20, room) if room < 100 else (room - 3) // 2
-    lower = height - len(lines) - 2  # the last lines: what to type next
+    tail = 2 if height >= 22 else 0
+    lower = height - len(lines) - tail  # the last lines: what to type next
     threads = _thread_lines(value, left_room, max(3, lower - (3 if room < 100 else 0)))
     log = _log_lines(value, left_room, max(2, lower - (len(threads) if room < 100 else 0)))
     lines += columns(threads, log, left_room, 3) if room >= 100 else [*threads, *log]
-    if lower > 0:
-        lines = lines[: height - 2]
-        lines += [Line()] * (height - 2 - len(lines))
-    lines += [Line(), Line(cut((("Next  ", "head"), ("   ".join(value.next), "")), room))]
+    if tail and lower > 0:
+        lines = lines[: height - tail]
+        lines += [Line()] * (height - tail - len(lines))
+    if tail:
+        lines += [Line(), Line(cut((("Next  ", "head"), ("   ".join(value.next), "")), room))]
     return lines
 
 
@@ -171,7 +173,7 @@ def _verdict(value: Facts, room: int, height: int) -> list[Line]:
         lines = []  # the screen says it in its own header
     lines += wrapped(verdict.about, room, "dim")[:1]
     said = [text for one in verdict.found if one.severity < FINDING for text in one.lines]
-    most = max(2, (height - 18) // 2) if value.rates else height // 2
+    most = max(2 if height >= 22 else 0, (height - 18) // 2) if value.rates else height // 2
     if said and most:
         lines += [Line(), *(Line(cut((("  " + text, ""),), room)) for text in said[:most])]
     lines.append(Line())

@@ -1,13 +1,14 @@
 """What panes are made of: a body, a line of notes below it, and why there is no body."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import Static
 
+from uniobs.errors import NotOffered
 from uniobs.model.text import safe
 from uniobs_tui.lines_view import LinesView
 from uniobs_tui.panes.base import Pane
@@ -27,6 +28,18 @@ class PartPane(Pane):
     PartPane .body { height: 1fr; layout: vertical; }
     PartPane.-wide .beside { layout: horizontal; }
     """
+
+    question: ClassVar[str] = ""  # what a walker is asked; "": it doesn't depend on one
+
+    @classmethod
+    def applies_to(cls, target: Any) -> bool:
+        if not cls.question:
+            return True
+        try:
+            target.walker(cls.question)
+        except NotOffered:
+            return False
+        return True
 
     def __init__(self) -> None:
         super().__init__()
