@@ -39,6 +39,7 @@ class UniobsApp(App[int]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f10,q", "quit", "Quit"),
         Binding("ctrl+c", "quit", "Quit", show=False, priority=True),
+        Binding("ctrl+p", "command_palette", "Palette", show=False, priority=True),
     ]
     COMMANDS_: Final = (
         ("home", "the guests of this host"),

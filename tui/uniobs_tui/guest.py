@@ -41,12 +41,13 @@ class GuestScreen(Frame):
     GuestScreen #body { height: 1fr; }
     """
     help_title = "This guest"
+    footer: ClassVar[Sequence[tuple[str, str, str]]] = (("[ ]", "Time", "screen.step(-1)"),)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace", "back", "Back"),
-        Binding("left_square_bracket", "step(-1)", "-1s", tooltip="a second back"),
-        Binding("right_square_bracket", "step(1)", "+1s", tooltip="a second forth"),
-        Binding("left_curly_bracket", "step(-10)", "-10s", show=False),
-        Binding("right_curly_bracket", "step(10)", "+10s", show=False),
+        Binding("left_square_bracket", "step(-1)", "A second back", show=False),
+        Binding("right_square_bracket", "step(1)", "A second forth", show=False),
+        Binding("left_curly_bracket", "step(-10)", "Ten seconds back", show=False),
+        Binding("right_curly_bracket", "step(10)", "Ten seconds forth", show=False),
         Binding("p", "pause", "Pause"),
         Binding("0", "follow", "Now, or a recording's end", show=False),
         Binding("ctrl+right", "pane_by(1)", "Next view", show=False),

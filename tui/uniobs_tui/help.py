@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from uniobs_tui.keys import shown
 
+ORDER: Final = ("This guest", "Guests", "Tables", "Text", "Everywhere")  # what is the pane's own comes first
 HIDDEN: Final = frozenset({"copy_text", "screen.copy_text", "help_quit", "app.help_quit", "suspend_process"})
 
 
@@ -27,10 +28,11 @@ def groups(screen: Screen[Any], typed: Mapping[str, str]) -> dict[str, list[tupl
             continue
         keys = found.setdefault(_whose(active.node), {}).setdefault((binding.action, binding.description), [])
         keys += [binding.key_display or shown(key), *(shown(alias) for alias in aliases.get(key, ()))]
-    return {
+    told = {
         whose: [(" ".join(dict.fromkeys(keys)), what) for (_, what), keys in bound.items()]
         for whose, bound in found.items()
     }
+    return dict(sorted(told.items(), key=lambda pair: ORDER.index(pair[0]) if pair[0] in ORDER else -1))
 
 
 def _whose(node: Any) -> str:
@@ -73,9 +75,9 @@ class HelpScreen(ModalScreen[None]):
         self.on_resize()
 
     def on_resize(self) -> None:
-        self.query_one("#keys", Static).update(self.text(self.size.width >= 96))
+        self.query_one("#keys", Static).update(self.text(min(self.size.width * 9 // 10, 110) - 8))
 
-    def text(self, wide: bool) -> Text:
+    def text(self, cells: int) -> Text:
         """All of it; in two columns where there is room."""
         out = Text()
         parts = dict(self._groups)
@@ -84,8 +86,9 @@ class HelpScreen(ModalScreen[None]):
         for whose, rows in parts.items():
             out.append(f"{whose}\n", "bold")
             keys = max(len(key) for key, _ in rows)
-            half = (len(rows) + 1) // 2 if wide and len(rows) > 3 else len(rows)
-            left = max(len(what) for _, what in rows[:half])
+            left = max(len(what) for _, what in rows)
+            two = len(rows) > 3 and 2 * (keys + left + 4) <= cells
+            half = (len(rows) + 1) // 2 if two else len(rows)
             for place in range(half):
                 for number, (key, what) in enumerate(rows[place::half]):
                     out.append(f"  {key:<{keys}}  ", "bold cyan")

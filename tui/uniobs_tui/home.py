@@ -173,7 +173,7 @@ class HomeScreen(Frame):
 
     def _show(self) -> None:
         rows = self.guests.rows if self.guests is not None else ()
-        ordered = sorted(rows, key=lambda row: (row["name"], row["pid"] or 0))
+        ordered = sorted(rows, key=lambda row: (row["state"] == "gone", row["name"], row["pid"] or 0))
         self.query_one("#top", Bar).show(self._summary(rows))
         self.query_one(Cards).tell(rows, self.size.height)
         empty = self.query_one("#empty", Bar)
@@ -197,7 +197,8 @@ class HomeScreen(Frame):
         for row in rows:
             states[row["state"]] = states.get(row["state"], 0) + 1
         looks = {"live": "good", "hung": "bad", "dead": "bad", "gone": "dim"}
-        spans = [Span(" uniobs ", "bold"), Span(f" {len(rows)} guest{'' if len(rows) == 1 else 's'} ", "dim")]
+        here = len(rows) - states.get("gone", 0)
+        spans = [Span(" uniobs ", "bold"), Span(f" {here} guest{'' if here == 1 else 's'} ", "dim")]
         order = ["live", "hung", "dead", "recording", "unknown", "gone"]
         for state in sorted(states, key=order.index):
             spans.append(Span(f" ● {states[state]} {state} ", looks.get(state, "warn")))

@@ -20,7 +20,8 @@ LOOK_CPU_S: Final = 0.05  # of an interval, on looks
 JUDGE_CPU_S: Final = 0.02  # and on verdicts
 JUDGE_S: Final = 3.0  # between two verdicts on a guest
 SLOW_S: Final = 3.0
-GONE_S: Final = 120.0  # how long a guest that vanished stays on the screen
+GONE_S: Final = 60.0  # how long a guest that vanished stays on the screen
+GONE_MAX: Final = 8
 AGAIN_S: Final = (1.0, 3.0, 8.0, 30.0)  # after which a process that is no guest is looked at again
 OPEN_S: Final = 0.15  # of opening guests, then what is known is shown
 
@@ -56,7 +57,7 @@ class Host:
         self._find(now)
         for pid in [pid for pid, watch in self._watches.items() if not watch.tick(now)]:
             self._left.append(self._watches.pop(pid))
-        self._left = [w for w in self._left if w.gone is not None and now - w.gone < GONE_S]
+        self._left = [w for w in self._left if w.gone is not None and now - w.gone < GONE_S][-GONE_MAX:]
         more = self._look(now)
         self._judge(now)
         self._slow.start()

@@ -41,7 +41,8 @@ def shown(key: str) -> str:
     if key in SHOWN:
         return SHOWN[key]
     if key.startswith("ctrl+"):
-        return "Ctrl-" + shown(key[5:]).upper()
+        rest = shown(key[5:])
+        return "Ctrl-" + (rest.upper() if len(rest) == 1 else rest)
     if key.startswith("shift+"):
         return "Shift-" + shown(key[6:])
     if key[:1] == "f" and key[1:].isdigit():

@@ -53,6 +53,8 @@ def show(spec: str | None, at: str | None, images: list[str], files: list[str], 
         from uniobs_tui.app import UniobsApp
     finally:
         background = query.answer() if query is not None else None
+    if sys.__stderr__ is not None and not sys.__stderr__.isatty():
+        sys.__stderr__ = sys.__stdout__  # Textual draws there, and it was sent elsewhere
     app = UniobsApp(
         images=images, spec=spec, at=at, files=files, settings=chosen, background=background  # type: ignore[arg-type]
     )  # fmt: skip
