@@ -20,7 +20,7 @@ _uniobs_options() {
     'core take') printf '%s\n' -o --output -f --force -z --compress --fix --help -g --guest --image --at --debug-dir --json --color ;;
     'core fix') printf '%s\n' -o --output --in-place --undo -f --force --help -g --guest --image --at --debug-dir --json --color ;;
     'core show') printf '%s\n' -o --output --html --source-dir -d --help -g --guest --image --at --debug-dir --force --json --color ;;
-    'tui') printf '%s\n' --help -g --guest --image --at --debug-dir --force --json --color ;;
+    'tui') printf '%s\n' --keys --theme --interval --serve --port --help -g --guest --image --at --debug-dir --force --json --color ;;
     'record') printf '%s\n' -o --output -f --force --hz --for --max-size --max-age --registers --help -g --guest --image --at --debug-dir --json --color ;;
     'diff') printf '%s\n' --image --view --help --json --color ;;
     'gdb') printf '%s\n' --print --help -g --guest --image --at --debug-dir --force --json --color ;;
@@ -139,6 +139,10 @@ _uniobs_option() {
     'core show --at') echo 'nothing' ;;
     'core show --debug-dir') echo 'directory' ;;
     'core show --color') echo 'word auto always never' ;;
+    'tui --keys') echo 'word htop vim k9s' ;;
+    'tui --theme') echo 'word auto dark light 16' ;;
+    'tui --interval') echo 'nothing' ;;
+    'tui --port') echo 'nothing' ;;
     'tui -g'|'tui --guest') echo 'guest' ;;
     'tui --image') echo 'file' ;;
     'tui --at') echo 'nothing' ;;

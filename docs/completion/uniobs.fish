@@ -349,6 +349,11 @@ complete -c uniobs -n '__uniobs_in core show' -l color -x -a 'auto always never'
 complete -c uniobs -n '__uniobs_in tui' -a '(uniobs completion --guests 2>/dev/null)'
 
 complete -c uniobs -n '__uniobs_in tui' -F
+complete -c uniobs -n '__uniobs_in tui' -l keys -x -a 'htop vim k9s' -d 'whose habits the keys follow (htop)'
+complete -c uniobs -n '__uniobs_in tui' -l theme -x -a 'auto dark light 16' -d 'colours; 16: the terminal\'s own (auto)'
+complete -c uniobs -n '__uniobs_in tui' -l interval -x -d 'seconds between two looks (1)'
+complete -c uniobs -n '__uniobs_in tui' -l serve -d 'show it in a browser, on this host only'
+complete -c uniobs -n '__uniobs_in tui' -l port -x -d 'with --serve (any free one)'
 complete -c uniobs -n '__uniobs_in tui' -l help -d 'this text'
 complete -c uniobs -n '__uniobs_in tui' -s 'g' -l guest -x -a '(uniobs completion --guests 2>/dev/null)' -d 'the target, for names that look like something else'
 complete -c uniobs -n '__uniobs_in tui' -l image -r -F -d 'an ELF of the guest; repeatable'

@@ -1,8 +1,17 @@
 """What a command printed on a real guest: docs/examples/NAME.txt, written by docs/tools/session.py."""
 
+import re
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[1] / "examples"
+
+
+SHOWN = re.compile(r"(<!-- example: ([\w-]+) -->\n)```\n.*?\n?```\n", re.S)
+
+
+def with_examples(text: str) -> str:
+    """A page whose fenced blocks behind `<!-- example: NAME -->` hold what was seen last."""
+    return SHOWN.sub(lambda found: f"{found[1]}```\n{example(found[2]) or '(make pictures)'}\n```\n", text)
 
 
 def example(name: str) -> str | None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).resolve().parents[1] / "pictures"
-SIZE = (104, 30)
+SIZE = (112, 30)
 COLUMNS = 110
 BYTES_MAX = 200_000
 FONT = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
+TERMINAL = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
 LIMIT_S = 30.0
 LOOKS = 12  # so many of the worker's rounds are waited for: graphs have something to show
 
@@ -44,33 +45,52 @@ def of_output(command: str, text: str) -> str:
     return console.export_svg(title=command)
 
 
-def of_tui(name: str, spec: str | None, act: Callable[[Any], Awaitable[None]]) -> None:
-    """The terminal UI on a guest (None: all of them) after ``act``, which has the pilot."""
+def of_tui(name: str, spec: str | None, act: Callable[[Any], Awaitable[None]]) -> str:
+    """The terminal UI on a guest (None: all of them) after ``act``, which has the pilot; its keys."""
     from uniobs_tui.app import UniobsApp
+    from uniobs_tui.keys import Settings
     from uniobs_tui.session import Session
 
-    async def main() -> str:
-        app = UniobsApp(Session(spec) if spec is not None else None)
+    async def main() -> tuple[str, str]:
+        session = Session(spec) if spec is not None else None
+        app = UniobsApp(session, settings=Settings(theme="dark"), environ=TERMINAL)
         async with app.run_test(size=SIZE) as pilot:
             await pilot.pause()
             await act(pilot)
             await pilot.pause()
-            return app.export_screenshot(title=f"uniobs tui {spec or ''}".rstrip())
+            return app.export_screenshot(title=f"uniobs tui {spec or ''}".rstrip()), keys(pilot)
 
-    write(name, asyncio.run(main()))
+    svg, told = asyncio.run(main())
+    write(name, svg)
+    return told
 
 
-def pane(name: str, *keys: str, looks: int = LOOKS) -> Callable[[Any], Awaitable[None]]:
-    """Open one of a guest's views, let it look some times, then press ``keys``."""
+def keys(pilot: Any) -> str:
+    """What can be typed on the screen that is open, as its help says it."""
+    from uniobs_tui.help import groups
+
+    found = groups(pilot.app.screen, {})
+    width = max(len(pressed) for bound in found.values() for pressed, _ in bound)
+    lines = []
+    for whose, bound in found.items():
+        lines += [f"{whose}:", *(f"  {pressed:<{width}}  {what}" for pressed, what in bound)]
+    return "\n".join(lines)
+
+
+def pane(name: str, *typed: str, looks: int = LOOKS) -> Callable[[Any], Awaitable[None]]:
+    """Open one of a guest's views, let it look some times, then press ``typed``."""
 
     async def act(pilot: Any) -> None:
         from uniobs_tui.panes import PANES
 
         screen = pilot.app.screen
-        await screen.open(next(info for info in PANES if info.name == name))
+        info = next((info for info in PANES if info.name == name), None)
+        if info is None:
+            raise RuntimeError(f"there is no view called {name}")
+        await screen.open(info)
         await _rounds(pilot, looks)
-        if keys:
-            await pilot.press(*keys)
+        if typed:
+            await pilot.press(*typed)
             await _rounds(pilot, 3)
 
     return act

@@ -63,9 +63,11 @@ class Stage:
         for command in commands:
             out = self.run(command).rstrip("\n").split("\n")
             told += [f"$ {command}", *out[:lines], *(["..."] if len(out) > lines else []), ""]
+        self.text(name, "\n".join(line.rstrip() for line in told))
+
+    def text(self, name: str, text: str) -> None:
         FOLDER.mkdir(exist_ok=True)
-        text = "\n".join(line.rstrip() for line in told).rstrip("\n") + "\n"
-        (FOLDER / f"{name}.txt").write_text(text, "utf-8")
+        (FOLDER / f"{name}.txt").write_text(text.rstrip("\n") + "\n", "utf-8")
 
     def picture(self, name: str, command: str, *, lines: int = SHOWN) -> None:
         """docs/pictures/NAME.svg of a command's output, as a terminal has it."""
@@ -105,11 +107,12 @@ def live(stage: Stage, kv: boot.Guest) -> None:
         stage.keep("tcpdump", "uniobs tcpdump -n -c 6 kv tcp port 80")
         stage.keep("vmstat", "uniobs vmstat kv 1 3")
         stage.keep("counters", "uniobs counters kv")
+    stage.keep("strace-summary", "uniobs strace -c --last kv")
     stage.keep("dmesg", "uniobs dmesg kv | tail -n 6")
     stage.keep("doctor", "uniobs doctor kv")
     stage.keep("completion", "uniobs completion --guests")
     with clients(kv):
-        pictures.of_tui("threads", "kv", pictures.pane("threads"))
+        stage.text("keys-guest", pictures.of_tui("threads", "kv", pictures.pane("threads")))
         pictures.of_tui("trace", "kv", pictures.pane("trace"))
         pictures.of_tui("packets", "kv", pictures.pane("packets"))
 
@@ -133,8 +136,9 @@ def deadlocked(stage: Stage, kv: boot.Guest) -> None:
     finally:
         recording.kill()
         recording.wait()
-    (FOLDER / "record.txt").write_text(f"$ {' '.join(words)}\n{said}", "utf-8")
+    stage.text("record", f"$ {' '.join(words)}\n{said}")
     stage.keep("diff", "uniobs diff kv.uniobs")
+    stage.keep("at", "uniobs why kv.uniobs --at +1s | sed -n 1,3p", "uniobs dmesg kv.uniobs | tail -n 2")
     stage.keep("why", "uniobs why kv")
     stage.keep("core-take", "uniobs core take kv -o kv.core")
     stage.picture("why", "uniobs why kv")
@@ -157,6 +161,13 @@ def crashed(stage: Stage, pay: boot.Guest) -> None:
     stage.picture("core-show", "uniobs core show pay.core", lines=60)
 
 
+def hung(stage: Stage, edge: boot.Guest) -> None:
+    boot.traffic(edge)
+    edge.poke("/break/spin-irqoff")
+    stage.keep("hung", "uniobs why edge", "uniobs ps edge -o tid,name,stat,wchan,pcpu")
+    stage.keep("hung-core", "uniobs core take edge -o edge.core", "uniobs why edge.core | sed -n 1,8p")
+
+
 @contextmanager
 def folder() -> "Iterator[Path]":
     """One with a name that can be shown, gone afterwards."""
@@ -177,10 +188,12 @@ def session() -> None:
         with boot.boot(boot.Machine(name="kv", elf=elf)) as kv:
             live(stage, kv)
             deadlocked(stage, kv)
+            with boot.boot(boot.Machine(name="edge", elf=elf)) as edge:
+                hung(stage, edge)
             with boot.boot(boot.Machine(name="pay", elf=elf)) as pay:
                 crashed(stage, pay)
                 with boot.boot(boot.Machine(name="shop", machine="q35", elf=elf)) as shop, clients(shop):
-                    pictures.of_tui("home", None, pictures.home())
+                    stage.text("keys-home", pictures.of_tui("home", None, pictures.home()))
 
 
 def _may_be_alone() -> bool:
