@@ -123,7 +123,6 @@ class TableKeys(ScrollView):
     def _failed(self, why: str) -> None:
         self._tests.pop("filter", None)
         self._said = why
-        self.notify(why, severity="warning", markup=False)
         self.refresh()
 
     def note(self) -> str:

@@ -151,7 +151,7 @@ class PacketsPane(StreamPane):
 
         row, stream = self.rows.row, self.stream
         if row is None or stream is None or segment(stream.data(row)) is None:
-            self.notify("this packet belongs to no TCP connection", markup=False)
+            self.say("this packet belongs to no TCP connection")
             return
         self._want(follow=True)
 

@@ -7,6 +7,7 @@ from textual.widget import Widget
 
 from uniobs.errors import UniobsError
 from uniobs_tui.arrange import Test, TextTest
+from uniobs_tui.frame import Frame
 from uniobs_tui.panes.parts import PartPane
 from uniobs_tui.rowtests import OfThread
 from uniobs_tui.session import Session
@@ -65,6 +66,14 @@ class StreamPane(PartPane):
     def fail(self, why: str, answer: Answer) -> None:
         self._live = False
         super().fail(f"{why}. {self.advice}" if self.advice else why, answer)
+
+    def say(self, text: str) -> None:
+        """One line where the keys are."""
+        screen = self.screen
+        if isinstance(screen, Frame):
+            screen.say(text, "warn")
+        else:
+            self.notify(text, markup=False)
 
     # --- narrowing ------------------------------------------------------------------------------------
 

@@ -70,7 +70,7 @@ class TracePane(StreamPane):
             return
         peer = connection(stream, row)
         if peer is None:
-            self.notify("this call is on no connection that is known; P: all of its thread's", markup=False)
+            self.say("this call is on no connection that is known; P: packets of its thread")
             return
         self._open_packets([peer], stream.cells(row, row + 1)[0][1])
 
@@ -82,7 +82,7 @@ class TracePane(StreamPane):
         tid = stream.tid(row)
         peers = peers_of(stream, row, tid)
         if not peers:
-            self.notify("no connection of this thread is known: all packets", markup=False)
+            self.say("no connection of this thread is known: all packets")
             self.post_message(self.Open("packets", {}))
             return
         self._open_packets(peers, stream.cells(row, row + 1)[0][1])
