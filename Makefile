@@ -10,7 +10,7 @@ export PYTHON
 PY := .venv/bin/python
 DEMO := guest-stubs/demo
 
-.PHONY: help demo guest hosted native test test-slow bench lint docs pictures dist setup clean
+.PHONY: help demo guest hosted native test test-slow bench lint docs pictures lock dist setup clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo 'make lint       ruff, mypy, import directions'
 	@echo 'make docs       the pages, manual pages and completion, of the commands'\'' definitions'
 	@echo 'make pictures   their examples and pictures, from a real session; then make docs'
+	@echo 'make lock       requirements.lock: all dependencies, pinned by hash'
 	@echo 'make dist       dist/: a wheel and a source distribution'
 	@echo 'make setup      only make ready what the tests need'
 	@echo 'make clean      remove what was built'
@@ -64,6 +65,10 @@ docs: .venv/ready-test
 pictures: .venv/ready-test guest
 	@$(PY) docs/tools/session.py
 	@$(PY) -m docs.tools.generate
+
+lock: .venv/ready-test
+	@$(PY) -m uv pip compile -q --universal --generate-hashes --no-header --no-annotate \
+		--python-version 3.11 --group dev -o requirements.lock pyproject.toml
 
 dist: .venv/ready-test
 	@rm -rf dist
