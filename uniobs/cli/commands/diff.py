@@ -3,14 +3,13 @@
 from contextlib import ExitStack, closing
 from typing import Any
 
-from uniobs.cli import args, render, session
+from uniobs.cli import args, compared, render, session
 from uniobs.cli.output import Output
-from uniobs.errors import EXIT_FINDING, EXIT_INCOMPLETE, EXIT_OK, NotOffered, UniobsError, UsageError
+from uniobs.errors import EXIT_FINDING, EXIT_INCOMPLETE, EXIT_OK, NotOffered, UsageError
 from uniobs.model import registry
-from uniobs.model.changes import Change, changes
+from uniobs.model.changes import Change
 from uniobs.model.text import safe
 
-VIEWS = ("ps", "netstat", "interfaces", "counters")
 DOC = """\
 A and B: recordings, cores, guests. FILE@TIME is a moment of a recording, as --at has it: kv.uniobs@-10s.
 One recording alone is compared with itself: uniobs diff kv.uniobs@start kv.uniobs@end, or @-10s for its end.
@@ -23,7 +22,7 @@ def make_parser() -> args.Parser:
         "diff", "What changed between two moments of a guest.", words="A [B]", target=False, doc=DOC
     )
     parser.add_argument("--image", action="append", default=[], metavar="FILE", help="an ELF of the guest")
-    parser.add_argument("--view", metavar="NAMES", help=f"only these tables ({','.join(VIEWS)})")
+    parser.add_argument("--view", metavar="NAMES", help=f"only these tables ({','.join(compared.VIEWS)})")
     return parser
 
 
@@ -48,12 +47,12 @@ def _both_ends(word: str) -> tuple[str, str]:
 
 
 def _names(text: str | None) -> list[str]:
-    names = text.split(",") if text else list(VIEWS)
+    names = text.split(",") if text else list(compared.VIEWS)
     for name in names:
         if name not in registry.names(registry.VIEWS) or not hasattr(
             registry.load(registry.VIEWS, name), "identity"
         ):
-            raise UsageError(f"diff has no table {name!r}: there are {', '.join(VIEWS)}")
+            raise UsageError(f"diff has no table {name!r}: there are {', '.join(compared.VIEWS)}")
     return names
 
 
@@ -69,28 +68,14 @@ def _opened(word: str, images: list[str]) -> Any:
 
 
 def _show(out: Output, old: Any, new: Any, names: list[str]) -> int:
-    told: dict[str, list[Change]] = {}
-    notes: list[str] = []
-    for name in names:
-        view = registry.load(registry.VIEWS, name)
-        options = {"all": True} if name == "netstat" else {}
-        try:
-            before, after = view.rows(old, **options), view.rows(new, **options)
-        except NotOffered as error:
-            notes.append(f"{name}: {error}")
-            continue
-        except UniobsError as error:
-            notes.append(f"{name} can't be compared: {error}")
-            continue
-        notes += [f"{name}: {note}" for note in dict.fromkeys((*before.notes, *after.notes))]
-        told[name] = changes(before, after, view.identity, render.cell)
+    told, notes = compared.compared(compared.look(old, names), compared.look(new, names), names)
     if not told:
         raise NotOffered("; ".join(notes))
     if out.json:
         out.object(render.envelope("diff", new.name, _json(told), notes, not notes))
     else:
         for name, found in told.items():
-            _table(out, registry.load(registry.VIEWS, name).title, found)
+            _table(out, compared.title(name), found)
         for note in notes:
             out.notice(note)
     if any(told.values()):
@@ -104,28 +89,11 @@ def _table(out: Output, title: str, found: list[Change]) -> None:
         return
     out.line(title, "head")
     for change in found:
-        key = safe(" ".join(_text(part) for part in _label(change)))
+        key = safe(compared.label(change))
         if change.kind == "~":
-            out.line(f"  ~ {key}   " + "   ".join(_moved(one) for one in change.moved))
+            out.line(f"  ~ {key}   " + "   ".join(compared.moved_texts(change)))
         else:
             out.line(f"  {change.kind} {key}", "good" if change.kind == "+" else "bad")
-
-
-def _label(change: Change) -> tuple[Any, ...]:
-    name = render.field(change.row, "name")
-    key = change.key[:-1]
-    return (*key, name) if name is not None and name not in key else key
-
-
-def _text(value: Any) -> str:
-    return "-" if value is None else str(value)
-
-
-def _moved(one: Any) -> str:
-    step = ""
-    if isinstance(one.by, int) and abs(one.by) != 1 and one.before.isdigit() and one.after.isdigit():
-        step = f" ({one.by:+d})"
-    return f"{one.column.header} {one.before} -> {one.after}{step}"
 
 
 def _json(told: dict[str, list[Change]]) -> list[dict[str, Any]]:
