@@ -44,7 +44,7 @@ def overview(found: list[Definition]) -> str:
 
 
 def page(one: Definition, found: list[Definition]) -> str:
-    parts = [_head(one.file.upper()), _section("NAME"), f"{_roff(one.file)} \\- {_roff(one.about)}\n"]
+    parts = [_head(one.file.upper()), _section("NAME"), f"{_roff(one.file)} \\- {_what(one)}\n"]
     usage = one.usage.removeprefix(f"uniobs {one.name}")
     parts += [_section("SYNOPSIS"), f".B {_roff(f'uniobs {one.name}')}\n", _plain(usage.strip())]
     parts += [_section("DESCRIPTION"), _plain(one.description)]
@@ -67,6 +67,12 @@ def page(one: Definition, found: list[Definition]) -> str:
     for number, name in enumerate(also, 1):
         parts.append(f".BR {_roff(name)} (1){',' if number < len(also) else ''}\n")
     return "".join(parts)
+
+
+def _what(one: Definition) -> str:
+    """threads of a guest, and what each waits for"""
+    text = one.description.rstrip(".")
+    return _roff(text[:1].lower() + text[1:])
 
 
 def _head(title: str) -> str:

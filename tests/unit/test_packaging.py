@@ -64,6 +64,10 @@ def test_source_distribution_makes_the_same_wheel(wheel: zipfile.ZipFile, tmp_pa
         assert {*other.namelist()} == {*wheel.namelist()}
 
 
+def test_the_stub_can_be_vendored_with_its_licence() -> None:
+    assert (ROOT / "guest-stubs" / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+
+
 def test_every_entry_point_can_be_loaded() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     points = [point for group in project["entry-points"].values() for point in group.values()]
