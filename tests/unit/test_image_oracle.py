@@ -124,7 +124,9 @@ def explained(mine: Rows, theirs: Rows, short: Rows, address: int, named: Named)
     if other is None or not named.holds(address, other):
         return None
     mangled = (ours or "").startswith(("_Z", "_R")) and (plain or "").split("<")[0].strip("~{}") in str(ours)
-    known = ours is None or ours == plain or mangled or (plain is None and named.holds(address, ours))
+    symbol = ours is not None and named.holds(address, ours)
+    public = symbol and (plain or "").startswith("_") and (plain or "").endswith(f"_{ours}")
+    known = ours is None or ours == plain or mangled or public or (plain is None and symbol)
     return "symbol" if known else None
 
 

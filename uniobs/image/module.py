@@ -244,8 +244,8 @@ class Module:
             found = self._from_dwarf(address)
         if not found or not found[-1].function:
             found = self._named_by_symbol(address, found)
-        elif found[-1].linkage_name is None and self._has_qualified:
-            found = self._qualified(address, found)
+        elif found[-1].linkage_name is None and (self._has_qualified or found[-1].function[0] == "_"):
+            found = self._said_better(address, found)
         if len(self._frames) > _REMEMBERED:
             self._frames.clear()
         self._frames[address] = found
@@ -269,15 +269,23 @@ class Module:
         """Whether it has symbols of C++ or Rust at all."""
         return any(elf.symbols.holds(b"\0_Z") or elf.symbols.holds(b"\0_R") for elf in self._elves)
 
-    def _qualified(self, address: int, frames: tuple[SourceFrame, ...]) -> tuple[SourceFrame, ...]:
-        """With the namespace that debug information didn't repeat, if the symbol there has that name."""
+    def _said_better(self, address: int, frames: tuple[SourceFrame, ...]) -> tuple[SourceFrame, ...]:
+        """By the symbol there, where its name is that of debug information, but says more: with the namespace
+        that wasn't repeated; or without what a C library puts before (__libc_accept is accept).
+
+        Nothing else: two functions that a linker folded into one share their address too.
+        """
         named = self.function(address + self.bias)
-        if named is None or not named[0].startswith(QUALIFIED):
+        mine = frames[-1].function or ""
+        if named is None:
             return frames
+        if not named[0].startswith(QUALIFIED):
+            public = named[0][0] != "_" and mine[0] == "_" and mine.endswith("_" + named[0])
+            return (*frames[:-1], frames[-1]._replace(function=named[0])) if public else frames
         from uniobs.image.demangle import bare
 
         name, linkage = readable(named[0])
-        if name is None or bare(name) != (frames[-1].function or "").partition("<")[0]:
+        if name is None or bare(name) != mine.partition("<")[0]:
             return frames
         return (*frames[:-1], frames[-1]._replace(function=name, linkage_name=linkage))
 

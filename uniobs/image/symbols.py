@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection
 from functools import cached_property
 
+from uniobs.image.frames import QUALIFIED
 from uniobs.lean import Final, NamedTuple
 
 STT_NOTYPE: Final = 0
@@ -13,6 +14,8 @@ STT_FUNC: Final = 2
 STT_IFUNC: Final = 10
 _PREFERENCE: Final = {1: 0, 10: 0, 2: 1, 0: 2}  # bindings: global (and unique), weak, local
 Part = tuple[int, int]
+_Key = tuple[int, int, int, int]  # kind, without a size, preference of its binding, name offset
+_QUALIFIED: Final = tuple(text.encode() for text in QUALIFIED)
 _ENTRY: Final = struct.Struct("<IBBHQQ")
 _FINDS: Final = 8  # names that are searched for before all of them are put in a table
 _PLACES: Final = 4096  # bytes of the table that may look like a reference to a name that is searched for
@@ -42,12 +45,23 @@ class Symbols:
         if end < 0 and offset + 128 < len(self._strings):
             text = bytes(self._strings[offset : offset + 4096])
             end = text.find(b"\0")
-        return text[: end if end >= 0 else len(text)].decode("utf-8", "replace")
+        name = text[: end if end >= 0 else len(text)].decode("utf-8", "replace")
+        return name.partition("@")[0] or name  # of fork@@GLIBC_2.2.5 the version says nothing of the code
+
+    def _rather(self, one: _Key, other: _Key) -> bool:
+        """Whether the first of two names at one address is the one to show: accept, not __libc_accept."""
+        return self._ranked(one) < self._ranked(other)
+
+    def _ranked(self, key: _Key) -> tuple[int, int, bool, int, int]:
+        kind, sizeless, preference, name = key
+        text = bytes(self._strings[name : name + max(map(len, QUALIFIED))])
+        inner = text.startswith(b"_") and not text.startswith(_QUALIFIED)
+        return kind, sizeless, inner or preference >= _PREFERENCE[0], preference, name
 
     @cached_property
     def _functions(self) -> tuple[list[int], list[tuple[int, int, int, int, int]]]:
         """Sorted start addresses, and for each (size, name offset, kind, binding, next start)."""
-        best: dict[int, tuple[tuple[int, int, int, int], int, int, int, int]] = {}
+        best: dict[int, tuple[_Key, int, int, int, int]] = {}
         part = self._part
         for name, info, _, section, address, size in struct.iter_unpack("<IBBHQQ", self._table):
             kind = info & 15
@@ -62,7 +76,7 @@ class Symbols:
             binding = info >> 4
             key = (rank, 0 if size else 1, _PREFERENCE.get(binding, 3), name)
             old = best.get(address)
-            if old is None or key < old[0]:
+            if old is None or self._rather(key, old[0]):
                 best[address] = (key, size, name, kind, binding)
         starts = sorted(best)
         rows = [
@@ -93,13 +107,13 @@ class Symbols:
     @cached_property
     def _variables(self) -> tuple[list[int], list[tuple[int, int, int]]]:
         """Sorted start addresses, and for each (size, name offset, binding): STT_OBJECT with a size."""
-        best: dict[int, tuple[tuple[int, int], int, int, int]] = {}
+        best: dict[int, tuple[_Key, int, int, int]] = {}
         for name, info, _, section, address, size in struct.iter_unpack("<IBBHQQ", self._table):
             if info & 15 != STT_OBJECT or not section or not name or not size:
                 continue
-            key = (_PREFERENCE.get(info >> 4, 3), name)
+            key = (0, 0, _PREFERENCE.get(info >> 4, 3), name)
             old = best.get(address)
-            if old is None or key < old[0]:
+            if old is None or self._rather(key, old[0]):
                 best[address] = (key, size, name, info >> 4)
         starts = sorted(best)
         return starts, [best[start][1:] for start in starts]
