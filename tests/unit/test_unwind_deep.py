@@ -78,7 +78,7 @@ def test_every_frame_is_gdbs(deep: Stack) -> None:
 @pytest.mark.parametrize("limit", [8, 128, 1 << 20])
 def test_quickly_or_by_steps(deep: Stack, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
     quick = walked(deep, limit)
-    monkeypatch.setattr(Climber, "up", lambda self, pc, registers, most: Climb([], [], pc, registers))
+    monkeypatch.setattr(Climber, "up", lambda self, pc, registers, *_: Climb([], [], pc, registers))
     assert walked(deep, limit) == quick
 
 

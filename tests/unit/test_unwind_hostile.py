@@ -212,3 +212,31 @@ def test_code_of_an_unknown_module_is_a_frame_without_a_name(module: Module, spa
     assert "smashed" not in (note or "")
     registers = recursion(module, held, 3, plugin + 30) | {"rbp": frame}  # no call ends there
     assert "smashed" in (unwind([module], held, registers)[1] or "")
+
+
+@pytest.mark.parametrize("frames", [0, 3])
+def test_a_smashed_frame_pointer_leads_into_nobody_elses_stack(tmp_path: Path, frames: int) -> None:
+    """rbp was overwritten with a pointer into a neighbour's stack, where frames lie that are in order."""
+    flags = ("-O1", "-g", "-pthread", "-fno-omit-frame-pointer", "-fno-optimize-sibling-calls")
+    module = Module.load(build.compile_c(tmp_path, "threads", [SOURCE], *flags), BIAS)
+    pc = after_call(module, "deep", "deep")
+    rules = module.cfi(pc - 1)
+    assert rules is not None
+    assert rules.cfa == (6, 16)  # rbp + 16
+    areas = {address + BIAS: bytes(text) for address, text in module.elf.text}
+    space = FlatSpace(areas | {STACK: bytes(SIZE)})
+    mine, neighbour = STACK + 0x4000, STACK + 0x8000
+    chain = [mine - 0x400 + 0x80 * number for number in range(frames + 1)]
+    for number, rbp in enumerate(chain):
+        last = number == frames
+        space.write(rbp, neighbour + 0x80 if last else chain[number + 1])
+        space.write(rbp + 8, pc)
+    for number in range(1, 5):
+        space.write(neighbour + 0x80 * number, neighbour + 0x80 * (number + 1))
+        space.write(neighbour + 0x80 * number + 8, pc)
+    registers = {"rip": pc - 5, "rsp": chain[0] - 0x40, "rbp": chain[0]}
+    found, note = unwind([module], space, registers, stack=(mine - 0x1000, mine))
+    assert all(frame.sp is None or frame.sp <= mine for frame in found)
+    assert not [frame for frame in found[frames + 2 :] if frame.trust != "scan"]
+    assert note is not None
+    assert "leads out of its stack" in note

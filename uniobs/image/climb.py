@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from uniobs.memory.base import AddressSpace
 
 RBP, RSP, RIP = 6, 7, 16
+NO_STACK: Final = (1 << 64, 1 << 64)  # its bounds aren't known
 SAVED: Final = (3, 6, 12, 13, 14, 15)  # callee-saved: unchanged unless the table says otherwise
 _WINDOW: Final = 1 << 16  # bytes of stack that are read at once
 _PAGE: Final = 4096
@@ -84,9 +85,10 @@ class Climber:
             return True
         return False
 
-    def up(self, pc: int, registers: dict[int, int], most: int) -> Climb:
-        """From the frame at a return address, at most so many frames."""
+    def up(self, pc: int, registers: dict[int, int], most: int, stack: tuple[int, int] = NO_STACK) -> Climb:
+        """From the frame at a return address, at most so many frames, and not out of ``stack``."""
         sp, bp = registers.get(RSP, -1), registers.get(RBP, -1)
+        bottom, top = stack
         pcs: list[int] = []
         cfas: list[int] = []
         known = self._plain.get
@@ -95,7 +97,7 @@ class Climber:
         while here is not None and len(pcs) < most:
             by_rbp, offset, rbp_at, _ = here
             cfa = (bp if by_rbp else sp) + offset
-            if cfa <= sp or cfa & 7 or (by_rbp and bp < 0):
+            if cfa <= sp or cfa & 7 or (by_rbp and bp < 0) or (cfa > top and bottom <= sp <= top):
                 break
             if cfa > high or cfa - 8 + rbp_at < low:
                 if not self._read(max(cfa - 8 + rbp_at, 0)):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from uniobs.errors import UnknownMemory
 from uniobs.image.calls import ends_with_call, follows_call, surely_follows_call
-from uniobs.image.climb import RBP, RIP, RSP, SAVED, Climber, Plain, plain
+from uniobs.image.climb import NO_STACK, RBP, RIP, RSP, SAVED, Climber, Plain, plain
 from uniobs.image.dwarf.expr import evaluate
 from uniobs.image.interrupted import SIZE, Pushed, pushed
 from uniobs.image.stackread import StackReader
@@ -37,7 +37,12 @@ class End(Exception):
 
 
 class Overwritten(End):
-    """A return address that can't be one: only a search of the stack can lead further."""
+    """A return address that can't be one: only a search of the stack can lead further, from ``at`` on (None:
+    from the frame's end)."""
+
+    def __init__(self, note: str, at: int | None = None) -> None:
+        super().__init__(note)
+        self.at = at
 
 
 class Place:
@@ -105,7 +110,7 @@ class Stepper:
     def climb(self, place: Place, most: int) -> tuple[list[int], list[int], Place]:
         """(return addresses, CFAs) of ``place`` and its callers as far as a look is enough; then the first
         that isn't among them."""
-        climbed = self._climber.up(place.pc, place.registers, most)
+        climbed = self._climber.up(place.pc, place.registers, most, self._stack or NO_STACK)
         if not climbed.pcs:
             return [], [], place
         above = Place(climbed.pc, climbed.registers, "scan" if self._scanned else "cfi", False)
@@ -175,8 +180,13 @@ class Stepper:
         if rules.registers.get(column, ("undefined", 0))[0] == "undefined":
             raise End  # the outermost frame: its CFA need not be above anything
         sp = registers.get(RSP)
-        if not rules.signal and sp is not None and cfa <= sp:
-            raise End(f"the stack doesn't ascend: {cfa:#x} follows {sp:#x}")
+        if not rules.signal and sp is not None:
+            if cfa <= sp:
+                raise End(f"the stack doesn't ascend: {cfa:#x} follows {sp:#x}")
+            low, high = self._stack or NO_STACK
+            if cfa > high >= sp >= low and not isinstance(rules.cfa, bytes):
+                place.cfa = None  # it may well be a frame, but of another thread's
+                raise Overwritten(f"smashed: {cfa:#x} follows {sp:#x}, which leads out of its stack", sp)
         kept = registers if rules.signal else SAVED  # an interrupted function keeps all of its registers
         found: dict[int, int] = {n: registers[n] for n in kept if n in registers and n not in rules.registers}
         found[RSP] = cfa
@@ -317,10 +327,11 @@ class Stepper:
 
     def _beyond(self, place: Place, lost: Overwritten) -> Place:
         """Past an overwritten return address, once: by a search of the stack, and saying so."""
-        if self._scanned or place.cfa is None:
+        start = place.cfa if lost.at is None else lost.at
+        if self._scanned or start is None:
             raise lost
         try:
-            caller = self._by_scan(Place(place.pc, {RSP: place.cfa}, "scan", place.exact))
+            caller = self._by_scan(Place(place.pc, {RSP: start}, "scan", place.exact))
         except End as end:
             raise lost from end
         self.say(f"{lost.note}; what follows was found by searching the stack")
