@@ -144,10 +144,15 @@ class LinesView(ScrollView, can_focus=True):
             self._layout_of = lambda _width, _height: layout
         self._lay_out()
 
+    @property
+    def room(self) -> int:
+        """Cells across."""
+        return self.scrollable_content_region.width
+
     def _lay_out(self) -> None:
-        if self._layout_of is None or not self.size.width:
+        if self._layout_of is None or self.room <= 0:
             return
-        self.lines = self._layout_of(self.size.width, self.size.height)
+        self.lines = self._layout_of(self.room, self.size.height)
         longest = max((width(safe(row.text)) for row in self.lines), default=0)
         self.virtual_size = Size(longest, len(self.lines))
         keyed = [n for n, row in enumerate(self.lines) if row.key is not None]
@@ -175,7 +180,7 @@ class LinesView(ScrollView, can_focus=True):
         left, top = self.scroll_offset
         index = top + y
         base = self.rich_style
-        room = self.size.width
+        room = self.room
         if index >= len(self.lines):
             return Strip.blank(room, base)
         row = self.lines[index]

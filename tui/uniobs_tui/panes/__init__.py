@@ -19,6 +19,7 @@ class PaneInfo(NamedTuple):
 PANES: Final = (
     PaneInfo("overview", "Overview", "o", "overview:OverviewPane"),
     PaneInfo("threads", "Threads", "t", "threads:ThreadsPane"),
+    PaneInfo("stacks", "Stacks", "b", "stacks:StacksPane"),
     PaneInfo("trace", "Calls", "s", "trace:TracePane"),
     PaneInfo("packets", "Packets", "P", "packets:PacketsPane"),
     PaneInfo("log", "Log", "d", "log:LogPane"),
@@ -27,6 +28,8 @@ PANES: Final = (
     PaneInfo("memory", "Memory", "m", "memory:MemoryPane"),
     PaneInfo("counters", "Counters", "c", "counters:CountersPane"),
     PaneInfo("verdict", "Verdict", "w", "verdict:VerdictPane"),
+    PaneInfo("registers", "Registers", "r", "registers:RegistersPane"),
+    PaneInfo("hex", "Bytes", "x", "hexview:HexPane"),
     PaneInfo("virtio", "Devices", "v", "devices:DevicesPane"),
 )
 

@@ -65,7 +65,7 @@ def locks_of(target: Any, tid: int | None) -> Locks:
         waited = {t.wait.object for t in context.known_threads if t.tid == tid and t.wait is not None}
         found = [lock for lock in found if lock.owner_tid == tid or lock.address in waited]
         edges = tuple(edge for edge in edges if tid in (edge.tid, edge.owner) or edge.cycle is not None)
-        notes.append(f"only what {context.who(tid)} holds or waits for; Esc shows all")
+        notes.append(f"only what {context.who(tid)} holds or waits for")
     if any(lock.kind == "mutex" and not lock.torn and lock.owner_tid is None for lock in found):
         notes.append("who holds some of them isn't known")
     found.sort(key=lambda lock: (lock.torn, not lock.waiters, not lock.owner_tid, lock.name or "~"))
@@ -183,10 +183,8 @@ class LocksPane(PartPane):
         self.again(about.get("tid"))
 
     def back(self) -> bool:
-        if self.wish is None:
-            return False
         self.again(None)
-        return True
+        return False  # it came from another view: back to that
 
     def on_lines_view_chosen(self, message: LinesView.Chosen) -> None:
         self.post_message(self.Open("threads", {"tid": message.key}))

@@ -76,7 +76,7 @@ def sockets_of(target: Any, tid: int | None) -> Sockets:
     rows = [row for row in table.rows if tid is None or row["owner_tid"] == tid]
     notes = list(table.notes)
     if tid is not None:
-        notes.append(f"only those of tid {tid}; Esc shows all")
+        notes.append(f"only those of tid {tid}")
     found: tuple[Any, ...] = ()
     why = ""
     try:
@@ -159,10 +159,8 @@ class SocketsPane(PartPane):
         self.again(about.get("tid"))
 
     def back(self) -> bool:
-        if self.wish is None:
-            return False
         self.again(None)
-        return True
+        return False  # it came from another view: back to that
 
     def _row(self) -> Mapping[str, Any] | None:
         table = self.query_one(LineTable)
@@ -178,10 +176,11 @@ class SocketsPane(PartPane):
     def action_packets(self) -> None:
         row = self._row()
         text = filter_of(row) if row is not None else None
-        if text is not None:
-            self.post_message(self.Open("packets", {"filter": text}))
+        if row is not None and text is not None:
+            self.post_message(self.Open("packets", {"filter": text, "what": f"packets of {row['local']}"}))
 
     def action_calls(self) -> None:
         row = self._row()
         if row is not None and row["owner_tid"]:
-            self.post_message(self.Open("trace", {"tid": row["owner_tid"]}))
+            about = {"tid": row["owner_tid"], "what": f"calls of {row['program']}"}
+            self.post_message(self.Open("trace", about))

@@ -1,6 +1,6 @@
 """Threads: ps, and the stack of the selected one with source and instructions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, NamedTuple
 
@@ -102,6 +102,7 @@ class ThreadsPane(PartPane):
         super().__init__()
         self.wish = Wish()
         self._reader = Reader()
+        self._wanted: int | None = None  # a thread to select when there are rows
 
     def parts(self) -> Iterable[Widget]:
         yield LineTable()
@@ -130,8 +131,11 @@ class ThreadsPane(PartPane):
         table = self.query_one(LineTable)
         if value.source is not None:
             table.show(value.source)
-            if self.wish.tid is None and value.stack is not None:
-                table.go(value.stack.tid)
+            wanted = self._wanted
+            if wanted is None and self.wish.tid is None and value.stack is not None:
+                wanted = value.stack.tid
+            if wanted is not None and table.go(wanted):
+                self._wanted = None
         else:
             table.display = False
         if value.stack is not None:
@@ -183,14 +187,29 @@ class ThreadsPane(PartPane):
             self.back()
 
     @property
+    def _who(self) -> str:
+        """The selected thread's name."""
+        table = self.query_one(LineTable)
+        source, row = table.source, table.row
+        name = source.row(row).name if isinstance(source, ThreadSource) and row is not None else None
+        return str(name or f"tid {self.tid}")
+
+    @property
     def tid(self) -> int | None:
         """Of the selected thread."""
         key = self.query_one(LineTable).key
         return key if isinstance(key, int) else None
 
+    def narrow(self, about: Mapping[str, Any]) -> None:
+        """Select the one that is meant."""
+        tid = about.get("tid")
+        if isinstance(tid, int):
+            self._wanted = None if self.query_one(LineTable).go(tid) else tid
+            self.again(Wish(tid))
+
     def action_calls(self) -> None:
         if self.tid is not None:
-            self.post_message(self.Open("trace", {"tid": self.tid}))
+            self.post_message(self.Open("trace", {"tid": self.tid, "what": f"calls of {self._who}"}))
 
     def action_locks(self) -> None:
         if self.tid is not None:
