@@ -148,6 +148,15 @@ def test_hostile_names(name: str) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 2 << 20
 
 
+@pytest.mark.parametrize("filler", ["_", "__b", "_1", "$2e"])
+def test_many_hostile_names_of_one_image(filler: str) -> None:
+    """A pattern that goes back and forth would take seconds for each of them."""
+    began = time.process_time()
+    for number in range(64):
+        demangle.display(f"camlA{number}" + filler * (16_000 // len(filler)) + "\1")
+    assert time.process_time() - began < 5
+
+
 def test_only_so_many_names_get_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demangle, "_children", demangle._CHILDREN_MAX)
     name = "_Z1f" + "P" * 2000 + "j"

@@ -11,7 +11,8 @@ from functools import lru_cache
 from uniobs.lean import Final
 
 LONGEST: Final = 1024  # characters of a name that is shown
-_INPUT_MAX: Final = 1024  # characters that are demangled in this process; so deep its recursion can get
+# Characters that are demangled in this process: so deep its recursion can get, and patterns take its square.
+_INPUT_MAX: Final = 1024
 _CHILD_INPUT_MAX: Final = 16384
 _CHILD_SECONDS: Final = 2
 _CHILDREN_MAX: Final = 32  # processes in all: names that need one are rare
@@ -118,7 +119,7 @@ def _core(name: str) -> str | None:
     name = name.removeprefix(_HERMIT) if name.startswith((_HERMIT + "_Z", _HERMIT + "_R")) else name
     if name.startswith("_Z") or (name.startswith("_R") and name[2:3].isalpha()):
         return name
-    return name if name.startswith("caml") and _OCAML.match(name[:_CHILD_INPUT_MAX]) else None
+    return name if name.startswith("caml") and len(name) <= _INPUT_MAX and _OCAML.match(name) else None
 
 
 def _parts(name: str) -> tuple[str, str]:
