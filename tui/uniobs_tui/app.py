@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.events import Event, Key
-from textual.filter import LineFilter
+from textual.filter import LineFilter, Monochrome, NoColor
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input
@@ -33,8 +33,12 @@ class UniobsApp(App[int]):
     CSS = """
     Screen { scrollbar-size-vertical: 1; }
     CommandPalette > Vertical { margin-top: 1; }
-    App:ansi LineTable > .table--cursor { text-style: reverse; }
-    App:ansi LineTable > .table--dim { text-style: dim; }
+    LineTable:ansi > .table--cursor, LineTable:focus:ansi > .table--cursor, LineTable:ansi > .table--match {
+        background: ansi_default; color: ansi_default; text-style: underline;
+    }
+    LineTable:focus:ansi > .table--cursor { text-style: reverse; }
+    LineTable:ansi > .table--dim { color: ansi_default; text-style: dim; }
+    LineTable:ansi > .table--head { color: ansi_default; text-style: bold; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f10,q", "quit", "Quit"),
@@ -73,7 +77,10 @@ class UniobsApp(App[int]):
         self._spec, self._at = spec, at
         self._images, self._files = tuple(images), tuple(files)
         self._environ, self._background = dict(environ), background
-        self._ascii: list[LineFilter] = [AsciiFilter()] if poor(environ) else []
+        self._last: list[LineFilter] = [NoColor()] if "NO_COLOR" in environ else []
+        if poor(environ):
+            self._last.append(AsciiFilter())
+        self.jobs: Any = None  # commands that run beside the screen, once there are any
         self._opening = 0  # counts what was asked to be opened: only the last one matters
         self.failure: UniobsError | None = None  # why the only target couldn't be opened
         self.typed = self.settings.typed
@@ -82,7 +89,8 @@ class UniobsApp(App[int]):
         self.theme = choose(self.settings.theme, self._environ, background)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        return [*super().get_line_filters(), *self._ascii]
+        """Ours come last; grey instead of NO_COLOR's nothing would hide what has the terminal's colours."""
+        return [*(one for one in super().get_line_filters() if not isinstance(one, Monochrome)), *self._last]
 
     async def on_mount(self) -> None:
         wait = self._spec or (self._session.name if self._session is not None else "")
@@ -92,6 +100,10 @@ class UniobsApp(App[int]):
             self._enter(self._session)
         elif self._spec is not None:
             self.open_guest(self._spec, at=self._at, only=True)
+
+    async def on_unmount(self) -> None:
+        if self.jobs is not None:
+            await self.jobs.close()
 
     # --- opening guests -------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """The screen of one guest: its views, one clock for all of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from textual.app import ComposeResult
@@ -10,7 +10,9 @@ from textual.events import Resize
 from textual.message import Message
 from textual.timer import Timer
 
+from uniobs.errors import UniobsError
 from uniobs.target.recorded import when
+from uniobs_tui.actions import Subject, subject_of
 from uniobs_tui.beside import Applies, Facts, Moment, One, facts_of, info_of
 from uniobs_tui.frame import Frame
 from uniobs_tui.header import GuestHeader, Scrubber, Tabs
@@ -50,6 +52,8 @@ class GuestScreen(Frame):
         Binding("right_curly_bracket", "step(10)", "Ten seconds forth", show=False),
         Binding("p", "pause", "Pause"),
         Binding("0", "follow", "Now, or a recording's end", show=False),
+        Binding("M", "mark", "Mark this moment, to compare others with", show=False),
+        Binding("f8,a", "actions", "Actions"),
         Binding("ctrl+right", "pane_by(1)", "Next view", show=False),
         Binding("ctrl+left", "pane_by(-1)", "View before", show=False),
         *_pane_bindings(),
@@ -240,6 +244,36 @@ class GuestScreen(Frame):
         else:
             self.worker.do(lambda session: session.step(NS))
 
+    def action_mark(self) -> None:
+        """The view Diff then shows what changed since."""
+        self.worker.do(lambda session: session.set_mark())
+        self.say("marked: D shows what is different at another moment", "good")
+
+    def action_actions(self) -> None:
+        """What can be done about this guest, as commands."""
+
+        def job(session: Session) -> None:
+            self.call_later(self._offer, subject_of(session))
+
+        self.worker.do(job)
+
+    def _offer(self, about: Subject) -> None:
+        from uniobs_tui.actionscreen import offer
+
+        offer(self.app, about, self._keep)
+
+    def _keep(self, path: str, told: Callable[[str, bool], None]) -> None:
+        """Write what was seen until now into a file: in the worker's thread."""
+
+        def job(session: Session) -> None:
+            try:
+                size = session.keep(path)
+                self.call_later(told, f"{path}: {size >> 10} KiB; uniobs why {path}", True)
+            except UniobsError as error:
+                self.call_later(told, str(error), False)
+
+        self.worker.do(job)
+
     def on_scrubber_seek(self, message: Scrubber.Seek) -> None:
         self._play(False)
         self.worker.do(lambda session: session.seek(message.moment))
@@ -253,6 +287,8 @@ class GuestScreen(Frame):
             ("at TIME", "go to a moment: -5s, +90s, 12:00:03"),
             ("now", "follow it again; of a recording: its end"),
             ("pause", "stop the clock of all views, or let it run"),
+            ("mark", "the moment with which Diff compares; diff TIME: another one"),
+            ("actions", "write packets, a core, a report; open a shell or gdb"),
             *getattr(self.app, "COMMANDS_", ()),
         ]
 
@@ -280,6 +316,12 @@ class GuestScreen(Frame):
             self.action_follow()
         elif word in ("pause", "play"):
             self.action_pause()
+        elif word == "mark":
+            self.action_mark()
+        elif word == "actions":
+            self.action_actions()
+        elif word == "diff" and rest.strip():
+            return self._diff(rest.strip())
         else:
             info = self._view(word)
             if info is None:
@@ -294,6 +336,18 @@ class GuestScreen(Frame):
         moment = when(text, clock.first, clock.last)
         self._play(False)
         self.worker.do(lambda session: session.seek(moment))
+        return ""
+
+    def _diff(self, text: str) -> str:
+        """``:diff -10s``: against so long before what is shown; other times as :at has them."""
+        clock = self.clock
+        if clock is None or clock.first is None or clock.last is None:
+            return "there is no other moment to compare with"
+        mark = when(text, clock.first, clock.moment if clock.moment is not None else clock.last)
+        self.worker.do(lambda session: setattr(session, "mark", mark))
+        info = self._view("diff")
+        if info is not None:
+            self.run_worker(self.action_pane(info.name), exclusive=False)
         return ""
 
     def search_for(self, pattern: str, by: int) -> str:

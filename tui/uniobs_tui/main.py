@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from uniobs.cli import args
 from uniobs.errors import EXIT_OK, UsageError
@@ -53,12 +55,26 @@ def show(spec: str | None, at: str | None, images: list[str], files: list[str], 
         from uniobs_tui.app import UniobsApp
     finally:
         background = query.answer() if query is not None else None
-    if sys.__stderr__ is not None and not sys.__stderr__.isatty():
-        sys.__stderr__ = sys.__stdout__  # Textual draws there, and it was sent elsewhere
     app = UniobsApp(
         images=images, spec=spec, at=at, files=files, settings=chosen, background=background  # type: ignore[arg-type]
     )  # fmt: skip
-    code = app.run()
+    with _drawn():
+        code = app.run()
     if app.failure is not None:
         raise app.failure
     return code or EXIT_OK
+
+
+@contextmanager
+def _drawn() -> Iterator[None]:
+    """Textual draws on stderr: where that was sent elsewhere, it gets the terminal meanwhile."""
+    if os.isatty(2) or not os.isatty(1):
+        yield
+        return
+    kept = os.dup(2)
+    os.dup2(1, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -76,9 +76,14 @@ def choose(wanted: str, environ: Mapping[str, str], background: bool | None = No
 
 def many_colours(environ: Mapping[str, str]) -> bool:
     term = environ.get("TERM", "")
-    if environ.get("COLORTERM", "").lower() in ("truecolor", "24bit"):
+    if environ.get("COLORTERM", "").lower() in ("truecolor", "24bit") or in_browser(environ):
         return True
     return any(word in term for word in MANY)
+
+
+def in_browser(environ: Mapping[str, str]) -> bool:
+    """Whether textual-serve runs this: it draws in a page."""
+    return "web" in environ.get("TEXTUAL_DRIVER", "")
 
 
 def _told(colours: str) -> bool | None:
@@ -89,6 +94,8 @@ def _told(colours: str) -> bool | None:
 
 def poor(environ: Mapping[str, str]) -> bool:
     """Whether only ASCII can be shown: the C locale was asked for, or the terminal is a simple one."""
+    if in_browser(environ):
+        return False
     term = environ.get("TERM", "")
     if term in POOR or term.startswith("vt"):
         return True
