@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from uniobs.cli.report.context import Context, Options
+from uniobs.cli.report.model import PageFacts
 from uniobs.cli.report.page import page_of, words
 from uniobs.errors import UniobsError, UnknownMemory
+from uniobs.model.text import size_text
 from uniobs_tui.lines_view import Line, Span, cut
 
 WORD: Final = 8
@@ -42,9 +44,19 @@ def read(target: Any, start: int, count: int, per: int, physical: bool, cursor: 
             break
         data = known(space, address, per)
         rows.append(_row(context, address, data, physical))
-    about = "" if physical else words(page_of(target, cursor, None))
+    about = "" if physical else _about(page_of(target, cursor, None))
     unknown = sum(byte is None for row in rows for byte in row.data)
     return Page(start, per, physical, tuple(rows), about, unknown)
+
+
+def _about(page: PageFacts) -> str:
+    if not page.mapped or page.physical is None:
+        return words(page)
+    rights = "r" + ("w" if page.writable else "-") + ("x" if page.executable else "-")
+    offset = page.address - (page.start or 0)
+    who = "user" if page.user else "kernel"
+    where = f"{page.physical + offset:#x} ({size_text(page.size)} page)"
+    return f"mapped {rights} for the {who}, physical {where}"
 
 
 def known(space: Any, address: int, size: int) -> tuple[int | None, ...]:

@@ -58,6 +58,23 @@ def wrapped(text: str, room: int, look: str = "", indent: str = "") -> list[Line
     return [line(text if not n else indent + text, look) for n, text in enumerate(lines)]
 
 
+def folded(text: str, room: int, look: str = "", indent: str = "      ") -> list[Line]:
+    """A line as it is laid out; what doesn't fit goes on below it, from a space on if there is one."""
+    lines: list[Line] = []
+    rest = safe(text)
+    while width(rest) > room:
+        at = room
+        while width(rest[:at]) > room:
+            at -= 1
+        space = rest.rfind(" ", len(indent) + 1, at + 1)
+        at = space if space > 0 else at
+        lines.append(line(rest[:at].rstrip(), look))
+        rest = indent + rest[at:].lstrip()
+        if at <= len(indent):  # no room to go on in
+            break
+    return [*lines, line(rest, look)]
+
+
 def columns(left: Sequence[Line], right: Sequence[Line], room: int, gap: int = 2) -> list[Line]:
     """Two columns side by side: ``room`` cells for the left one."""
     found = []

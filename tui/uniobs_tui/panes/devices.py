@@ -44,7 +44,7 @@ class Queues(NamedTuple):
 class QueueSource(TableSource):
     def style(self, index: int) -> str:
         row = self.row(index)
-        return "warn" if row["waiting"] >= row["size"] else "dim" if not row["offered"] else ""
+        return "" if row["offered"] else "dim"
 
 
 def queues_of(session: Session) -> Queues:

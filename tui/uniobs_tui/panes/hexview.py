@@ -17,7 +17,7 @@ from uniobs_tui.panes.parts import PartPane
 from uniobs_tui.session import Session
 from uniobs_tui.worker import Answer
 
-KEYS: Final = "Enter follows · Esc back · a address · V physical/virtual"
+KEYS: Final = "Enter follows · Esc back · a address · V physical"
 
 
 class Wish(NamedTuple):
@@ -135,7 +135,7 @@ class HexPane(PartPane):
         kind = "physical" if value.page.physical else "virtual"
         about = f": {value.page.about}" if value.page.about else ""
         self.query_one("#where", Static).update(safe(self._why or f"{kind} {cursor:#x}{about}"))
-        notes = [f"{value.page.unknown} bytes aren't held: ??"] if value.page.unknown else []
+        notes = [f"?? {value.page.unknown} unknown"] if value.page.unknown else []
         self.foot([*notes, KEYS])
 
     def on_resize(self) -> None:

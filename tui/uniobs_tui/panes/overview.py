@@ -14,7 +14,7 @@ from uniobs.model.findings import FINDING
 from uniobs.model.text import pad, safe, size_text, span_text, width
 from uniobs_tui.graph import bar, plot, unicode_ok
 from uniobs_tui.judge import Judge, Judgement
-from uniobs_tui.lines_view import Line, columns, cut, head, line, wrapped
+from uniobs_tui.lines_view import Line, columns, cut, folded, head, line, wrapped
 from uniobs_tui.panes.parts import TextPane
 from uniobs_tui.samples import Rates
 from uniobs_tui.session import Session
@@ -173,9 +173,10 @@ def _verdict(value: Facts, room: int, height: int) -> list[Line]:
         lines = []  # the screen says it in its own header
     lines += wrapped(verdict.about, room, "dim")[:1]
     said = [text for one in verdict.found if one.severity < FINDING for text in one.lines]
-    most = max(2 if height >= 22 else 0, (height - 18) // 2) if value.rates else height // 2
+    most = 0 if height < 22 else max(2, (height - 18) // 2)
+    most = most if value.rates else height // 2
     if said and most:
-        lines += [Line(), *(Line(cut((("  " + text, ""),), room)) for text in said[:most])]
+        lines += [Line(), *[row for text in said for row in folded("  " + text, room)][:most]]
     lines.append(Line())
     return lines
 

@@ -9,7 +9,7 @@ from uniobs.cli.commands import why
 from uniobs.cli.output import Output
 from uniobs.model.text import safe
 from uniobs_tui.judge import Judge, Judgement
-from uniobs_tui.lines_view import Line, LinesView, head, wrapped
+from uniobs_tui.lines_view import Line, LinesView, folded, head, wrapped
 from uniobs_tui.panes.parts import TextPane
 from uniobs_tui.session import Session
 
@@ -81,16 +81,8 @@ def layout(value: Verdict, room: int) -> list[Line]:
     lines = wrapped(value.judgement.text, room, value.judgement.style)
     lines += wrapped(value.judgement.about, room, "dim")
     for text, look in value.lines:
-        indent = " " * (len(text) - len(text.lstrip()))
-        if text.strip() == "":
-            lines.append(Line())
-        elif len(text) <= room:
-            lines.append(Line(((text, look),)))
-        else:
-            lines += [
-                Line(((indent + row.text, look),))
-                for row in wrapped(text.strip(), room - len(indent), look, "    ")
-            ]
+        indent = " " * (len(text) - len(text.lstrip()) + 4)
+        lines += folded(text, room, look, indent)
     lines += [Line(), head("Next", room, "Enter opens it")]
     lines += [Line((("  " + command, ""),), command) for command in value.next]
     return lines
