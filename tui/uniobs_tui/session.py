@@ -3,6 +3,7 @@
 No Textual here. A session belongs to one thread: its worker's.
 """
 
+import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from uniobs.cores.recording import RecordingFile
-from uniobs.errors import UniobsError
+from uniobs.errors import NotOffered, OutputError, UniobsError
 from uniobs.export.recorder import Recorder
 from uniobs.export.recording import RecordingWriter
 from uniobs.target import open_target
@@ -64,6 +65,15 @@ class History:
         """The guest at ``when``; it stands until the next call."""
         return replayed(self._opened(), when, self._name, self._images)
 
+    def save(self, path: str) -> int:
+        """A copy as a recording of its own: its size in bytes. Raises OutputError."""
+        self._recorder.flush()
+        source = self._writer.opened()
+        try:
+            return _copy(source, path, self._writer.size)
+        finally:
+            os.close(source)
+
     def _close_file(self) -> None:
         if self._file is not None:
             self._file.close()
@@ -72,6 +82,25 @@ class History:
     def close(self) -> None:
         self._close_file()
         self._writer.close()
+
+
+def _copy(source: int, path: str, size: int) -> int:
+    try:
+        out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise OutputError(f"{path} is there already: name another") from None
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror}") from error
+    try:
+        at = 0
+        while at < size and (data := os.pread(source, min(size - at, 1 << 20), at)):
+            at += os.write(out, data)
+    except OSError as error:
+        os.unlink(path)
+        raise OutputError(f"{path}: {error.strerror}") from error
+    finally:
+        os.close(out)
+    return at
 
 
 class Session:
@@ -88,6 +117,7 @@ class Session:
         self.history: History | None = None
         self.moment: int | None = None
         self.target: Any = self.guest
+        self.mark: int | None = None  # the moment with which others are compared
         self.samples = Samples()
         self.judged: Last | None = None  # the last verdict
         self.streams = Streams(self)
@@ -135,6 +165,28 @@ class Session:
         elif self.history is not None:
             self.target = self.history.at(when)
             self.moment = self.target.playback.now
+
+    def other(self, when: int) -> RecordedGuest:
+        """The guest at another moment, beside the one that is shown. Raises NotOffered when there is none."""
+        bounds = self.bounds()
+        if bounds is None or bounds[0] == bounds[1]:
+            raise NotOffered("there is one moment only: nothing to compare it with")
+        when = min(max(when, bounds[0]), bounds[1])
+        if isinstance(self.guest, RecordedGuest):
+            return self.guest.at(when)
+        assert self.history is not None
+        return self.history.at(when)
+
+    def set_mark(self) -> None:
+        """The moment that is shown is the one with which others are compared."""
+        bounds = self.bounds()
+        self.mark = self.moment if self.moment is not None else bounds[1] if bounds is not None else None
+
+    def keep(self, path: str) -> int:
+        """What was seen of a live guest until now, as a recording; its bytes. Raises OutputError."""
+        if self.history is None:
+            raise NotOffered("nothing was seen of it yet")
+        return self.history.save(path)
 
     def step(self, by_ns: int = STEP_NS) -> None:
         """Back (negative) or forth in time; from now on, it begins at the last moment."""

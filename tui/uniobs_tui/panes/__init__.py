@@ -31,6 +31,7 @@ PANES: Final = (
     PaneInfo("registers", "Registers", "r", "registers:RegistersPane"),
     PaneInfo("hex", "Bytes", "x", "hexview:HexPane"),
     PaneInfo("virtio", "Devices", "v", "devices:DevicesPane"),
+    PaneInfo("diff", "Diff", "D", "diff:DiffPane"),
 )
 
 
