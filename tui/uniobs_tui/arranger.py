@@ -12,8 +12,8 @@ from uniobs_tui.order import Hits, Order
 from uniobs_tui.search import TooSlow
 from uniobs_tui.sources import Source
 
-INLINE_S: Final = 0.02  # small tables are done at once
-SLICE_S: Final = 0.008
+INLINE_S: Final = 0.015  # small tables are done at once
+SLICE_S: Final = 0.006
 REST_S: Final = 0.002
 PARTS_S: Final = 0.25  # how often what a filter has found so far is shown
 

@@ -9,7 +9,7 @@ from textual.widget import Widget
 
 from uniobs_tui.search import TooSlow
 
-SLICE_S: Final = 0.008
+SLICE_S: Final = 0.006
 REST_S: Final = 0.002
 
 

@@ -69,6 +69,7 @@ class LineTable(TableKeys, can_focus=True):
         self.tail = tail
         self.following = tail
         if source is not None:
+            self._latest = source
             self._take(source, None)
 
     # --- rows -----------------------------------------------------------------------------------------
