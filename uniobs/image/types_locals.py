@@ -28,6 +28,7 @@ _SECTIONS: Final = (".debug_ranges", ".debug_rnglists", ".debug_loc", ".debug_lo
 _DEEPEST: Final = 32
 _MOST: Final = 4096
 _OP_ADDR, _OP_REG, _OP_BREG, _OP_FBREG, _OP_CFA, _OP_STACK_VALUE = 0x03, 0x50, 0x70, 0x91, 0x9C, 0x9F
+_OP_ADDRX: Final = 0xA1
 _AT_ENTRY: Final = (b"\xa3", b"\xf3")  # entry_value, and GNU's
 _Entry = Mapping[int, tuple[int, int | bytes]]
 _END: Final = 1 << 64
@@ -152,6 +153,9 @@ class _Reader:
             return self._frame_base() + offset if end == len(code) else None
         if code[0] == _OP_ADDR:
             return unsigned(code, 1, 8) + self.module.bias if len(code) == 9 else None
+        if code[0] == _OP_ADDRX:
+            index, end = uleb(code, 1)
+            return self.unit.indexed_address(index) + self.module.bias if end == len(code) else None
         if _OP_BREG <= code[0] < _OP_BREG + 32:
             offset, end = sleb(code, 1)
             return self._register(code[0] - _OP_BREG) + offset if end == len(code) else None
@@ -173,7 +177,7 @@ class _Reader:
         if _OP_FBREG in code:
             raise NotOffered("computed from its frame")
         try:
-            return evaluate(code, self.place.registers, self.space.read, []) % _END
+            return evaluate(code, self.place.registers, self.space.read, [], self.module.bias) % _END
         except (KeyError, ValueError, IndexError):
             raise NotOffered("computed from registers that a later call may have changed") from None
 

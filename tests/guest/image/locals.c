@@ -7,6 +7,7 @@ enum mood { CALM, CROSS = 7 };
 
 volatile int sink;
 static int counted = 3;
+struct pair table[3] = { { 1, 1, "one" }, { 2, 2, "two" } };
 
 __attribute__((noinline)) void checkpoint(void) { __asm__ volatile("" ::: "memory"); }
 
@@ -16,6 +17,7 @@ __attribute__((noinline)) int innermost(int first, struct pair *second, enum moo
 	struct pair own = { first * 2, -3, "own" };
 	int rows[4] = { first, 2, 3, 4 };
 	const char *word = second->name;
+	struct pair *fixed = &table[1]; /* known at link time, but not where the image will lie */
 	unsigned long constant = 99;
 	calls++;
 	for (int i = 0; i < 3; i++) {
@@ -25,7 +27,7 @@ __attribute__((noinline)) int innermost(int first, struct pair *second, enum moo
 			checkpoint();
 		}
 	}
-	sink += rows[3] + (word != 0) + (int)constant + mood;
+	sink += rows[3] + (word != 0) + (int)constant + mood + fixed->b;
 	return calls + (int)own.b;
 }
 

@@ -34,14 +34,22 @@ _BINARY: Final[dict[int, Callable[[int, int], int]]] = {
     0x2D: lambda a, b: int(signed(a) < signed(b)),
     0x2E: lambda a, b: int(a != b),
 }
-_CONSTANTS: Final = {0x03: 8, 0x08: 1, 0x09: -1, 0x0A: 2, 0x0B: -2, 0x0C: 4, 0x0D: -4, 0x0E: 8, 0x0F: -8}
+_ADDR: Final = 0x03
+_CONSTANTS: Final = {_ADDR: 8, 0x08: 1, 0x09: -1, 0x0A: 2, 0x0B: -2, 0x0C: 4, 0x0D: -4, 0x0E: 8, 0x0F: -8}
 
 
 def evaluate(
-    code: bytes, registers: Mapping[int, int], read: Callable[[int, int], bytes], stack: list[int]
+    code: bytes,
+    registers: Mapping[int, int],
+    read: Callable[[int, int], bytes],
+    stack: list[int],
+    bias: int = 0,
 ) -> int:
-    """The value on top at the end. Raises KeyError for a register that isn't known, ValueError for bad code,
-    UnknownMemory from ``read(address, size)``."""
+    """The value on top at the end; ``bias`` is added to the link addresses in it.
+
+    Raises KeyError for a register that isn't known, ValueError for bad code, UnknownMemory from
+    ``read(address, size)``.
+    """
     at = 0
     for _ in range(_STEPS):
         if at >= len(code):
@@ -61,7 +69,7 @@ def evaluate(
             at += abs(size)
             if size < 0 and value >> (8 * -size - 1):
                 value -= 1 << 8 * -size
-            stack.append(value & _MASK)
+            stack.append((value + bias if op == _ADDR else value) & _MASK)
         elif op in _BINARY:
             right, left = stack.pop(), stack.pop()
             if op in (0x1B, 0x1D) and not right:
