@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from textual.widget import Widget
@@ -50,7 +51,7 @@ class Arranger:
         job = self._job(source)
         try:
             if not self._slice(job, source, INLINE_S):
-                self._task = self._widget.run_worker(self._go(job, source), exit_on_error=True)
+                self._task = self._widget.run_worker(partial(self._go, job, source))
         except TooSlow:
             self._gave_up(source)
 

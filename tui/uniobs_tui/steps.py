@@ -25,7 +25,7 @@ class Steps:
         """Go on for so long; what remains is done later. True when nothing does. Raises TooSlow."""
         if self._slice(seconds):
             return True
-        self._task = self._widget.run_worker(self._go(), exit_on_error=True)
+        self._task = self._widget.run_worker(self._go)
         return False
 
     def stop(self) -> None:
