@@ -140,6 +140,8 @@ class Session:
             self.streams.look()
         except UniobsError as error:
             self.gone = str(error)
+            if self.moment is None:
+                self.follow()
             self.streams.end()
 
     def bounds(self) -> tuple[int, int] | None:
@@ -195,9 +197,14 @@ class Session:
             self.seek((self.moment if self.moment is not None else bounds[1]) + by_ns)
 
     def follow(self) -> None:
-        """Back to now."""
-        if self.live:
-            self.moment, self.target = None, self.guest
+        """Back to now; of a guest that is gone, to the last that was seen of it."""
+        if not self.live:
+            return
+        self.moment, self.target = None, self.guest
+        if self.gone is not None:
+            with suppress(UniobsError):
+                if (bounds := self.bounds()) is not None:
+                    self.seek(bounds[1])
 
     def close(self) -> None:
         with suppress(UniobsError):
