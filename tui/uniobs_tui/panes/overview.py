@@ -16,6 +16,7 @@ from uniobs_tui.graph import bar, plot, unicode_ok
 from uniobs_tui.judge import Judge, Judgement
 from uniobs_tui.lines_view import Line, columns, cut, folded, head, line, wrapped
 from uniobs_tui.panes.parts import TextPane
+from uniobs_tui.panes.threads import crashed_of
 from uniobs_tui.samples import Rates
 from uniobs_tui.session import Session
 
@@ -34,6 +35,7 @@ class Facts(NamedTuple):
     heap: tuple[int | None, int | None]
     threads: Sequence[Any]  # rows of ps, those that matter first
     threads_why: str
+    crashed: int | None
     cpu: dict[int, float]
     sockets: tuple[tuple[str, int], ...] | None
     counted: tuple[str, ...]
@@ -75,7 +77,8 @@ def facts(session: Session, judge: Judge) -> Facts:
     verdict = judge.judge(session)
     now = session.samples.last_at
     late = max(0.0, (now - verdict.at) / 1e9) if session.live and at is None else 0.0
-    threads, why = _threads(target)
+    crashed = crashed_of(target)
+    threads, why = _threads(target, crashed)
     sockets = _asked(target, "sockets")
     log, log_why = _log(target)
     heap = None
@@ -89,6 +92,7 @@ def facts(session: Session, judge: Judge) -> Facts:
         (None, None) if heap is None or heap.torn else (heap.used, heap.total),
         threads,
         why,
+        crashed,
         session.samples.shares(at),
         None if sockets is None else _kinds(sockets),
         _counted(target),
@@ -98,12 +102,13 @@ def facts(session: Session, judge: Judge) -> Facts:
     )
 
 
-def _threads(target: Any) -> tuple[Sequence[Any], str]:
+def _threads(target: Any, crashed: int | None) -> tuple[Sequence[Any], str]:
     try:
         rows = registry.load(registry.VIEWS, "ps").rows(target).rows
     except UniobsError as error:
         return (), str(error)
-    return sorted(rows, key=lambda row: (bool(row.idle), ORDER.get(row.stat, 9), row.tid)), ""
+    order = sorted(rows, key=lambda row: (bool(row.idle), ORDER.get(row.stat, 9), row.tid))
+    return sorted(order, key=lambda row: row.tid != crashed), ""
 
 
 def _asked(target: Any, question: str) -> tuple[Any, ...] | None:
@@ -196,7 +201,7 @@ def _graphs(value: Facts, room: int, height: int, dots: bool) -> list[Line]:
             "Heap",
             f"{size_text(heap)} of {size_text(total)}" if heap is not None else "-",
             [r.heap for r in rows],
-            float(total) if total else None,
+            float(total) if total else max((r.heap for r in rows if r.heap is not None), default=1.0),
             size_text(total) if total else "",
             each,
             high,
@@ -266,6 +271,8 @@ def _thread_lines(value: Facts, room: int, most: int) -> list[Line]:
         cpu = "" if share is None else f"{share:5.1f}% "
         look = "bad" if row.stat == "D" else "dim" if row.stat in "SZ" else ""
         what = row.wchan if row.wchan and row.wchan != "-" else row.state or "?"
+        if row.tid == value.crashed:
+            what, look = "crashed", "bad"
         spans = ((f"{row.tid:>3} ", "dim"), *name, (f" {row.stat} ", look), (cpu, ""), (what, look))
         lines.append(Line(cut(spans, room)))
     if len(rows) > len(shown):

@@ -29,15 +29,6 @@ class Wish(NamedTuple):
     level: int | None = None
 
 
-class Threads(NamedTuple):
-    """``source`` None: nobody knows its threads, ``notes`` say why, and the stack is its first vCPU's."""
-
-    source: TableSource | None
-    stack: StackText | None
-    stack_why: str
-    notes: tuple[str, ...]
-
-
 class ThreadSource(TableSource):
     def __init__(self, table: Table, crashed: int | None) -> None:
         super().__init__(table, "tid")
@@ -48,6 +39,15 @@ class ThreadSource(TableSource):
         if row.tid == self.crashed:
             return "bad"
         return "bad" if row.stat == "D" else "dim" if row.idle or row.state == "exited" else ""
+
+
+class Threads(NamedTuple):
+    """``source`` None: nobody knows its threads, ``notes`` say why, and the stack is its first vCPU's."""
+
+    source: ThreadSource | None
+    stack: StackText | None
+    stack_why: str
+    notes: tuple[str, ...]
 
 
 def table_of(session: Session) -> Table:
@@ -102,6 +102,7 @@ class ThreadsPane(PartPane):
         super().__init__()
         self.wish = Wish()
         self._reader = Reader()
+        self._crashed: int | None = None
         self._wanted: int | None = None  # a thread to select when there are rows
 
     def parts(self) -> Iterable[Widget]:
@@ -132,6 +133,9 @@ class ThreadsPane(PartPane):
         if value.source is not None:
             table.show(value.source)
             wanted = self._wanted
+            if value.source.crashed not in (None, self._crashed):  # it died while it was watched
+                wanted = value.source.crashed
+            self._crashed = value.source.crashed
             if wanted is None and self.wish.tid is None and value.stack is not None:
                 wanted = value.stack.tid
             if wanted is not None and table.go(wanted):
