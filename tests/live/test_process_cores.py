@@ -22,7 +22,19 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
 SOURCE = Path(__file__).resolve().parents[1] / "guest" / "process.c"
 LINKS = {"pie": ("-pie", "-fPIE"), "exec": ("-no-pie",), "static-pie": ("-static-pie", "-fPIE")}
-OWN = {"deref", "die", "main", "work", "sleeps"}  # functions of the program itself
+# how it dies -> what is said; an exception is named only where the signal can't mean anything else
+DEATHS = {
+    "null": "page fault in deref",
+    "abort": "abort in ",
+    "bus": "SIGBUS (signal 7) in behind_the_end",
+    "sent-ill": "SIGILL (signal 4), sent by the process itself in ",
+    "sent-segv": "SIGSEGV (signal 11), sent by the process itself in ",
+    "no-address": "general protection fault in deref",
+    "no-stack": "SIGSEGV (signal 11) in deep",
+    "int3": "breakpoint in die",
+}
+ENDLESS = ("no-stack",)  # recursion: deeper than is shown
+OWN = {"deref", "die", "main", "work", "sleeps", "behind_the_end"}  # functions of the program itself
 
 
 @pytest.fixture(scope="module", params=list(LINKS))
@@ -169,12 +181,19 @@ def test_linux_own_core(program: Path, tmp_path: Path) -> None:
     hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
     if hard != resource.RLIM_INFINITY and hard < 1 << 28:
         pytest.skip("cores may not be written here")
-    for way, said in (("null", "page fault in deref"), ("abort", "abort in ")):
+    for way, said in DEATHS.items():
         subprocess.run([program, way], cwd=tmp_path, check=False, capture_output=True, preexec_fn=unlimited)
         (core,) = tmp_path.glob("core*")
-        assert stacks(core) == gdb_stacks(program, core)
+        if way not in ENDLESS:
+            assert stacks(core) == gdb_stacks(program, core), way
         assert said in uniobs("why", core, expect=1).out
         os.unlink(core)
+
+
+def test_a_debuggers_stop_is_no_death(program: Path, tmp_path: Path) -> None:
+    core = tmp_path / "core.stopped"
+    gdb("-ex", "break deref", "-ex", "run null >/dev/null", "-ex", f"generate-core-file {core}", program)
+    assert "DEAD" not in uniobs("why", core, expect=(0, 4)).out
 
 
 def test_closed(waiting: Path) -> None:

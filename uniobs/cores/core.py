@@ -19,7 +19,8 @@ class MappedFile(NamedTuple):
 
 @frozen
 class Process:
-    """What a process's core tells of it; ``signal`` is what ``tid`` died of, with its ``address``."""
+    """What a process's core tells of it; ``signal`` is what ``tid`` died of, with its ``address``, or with the
+    process that sent it (whose id Linux gives as ``pid`` sees it; 0: the kernel, or one that it can't see)."""
 
     pid: int | None = None
     name: str | None = None
@@ -27,6 +28,7 @@ class Process:
     signal: int | None = None
     code: int | None = None
     address: int | None = None
+    sender: int | None = None
 
 
 @frozen

@@ -16,7 +16,7 @@ THREADS_MAX = 1 << 16
 NT_SIGINFO = 0x53494749
 CURSIG = 12  # of an NT_PRSTATUS
 PSINFO_PID, PSINFO_NAME, PSINFO_SIZE = 24, 40, 136
-SIGINFO_SIZE = 24  # as far as it is read: signal, errno, code, address
+SIGINFO_SIZE = 24  # as far as it is read: signal, errno, code, address or the sender's pid
 FAULTS = (4, 5, 7, 8, 11)  # SIGILL SIGTRAP SIGBUS SIGFPE SIGSEGV: with an address, when the code says so
 
 
@@ -50,7 +50,7 @@ def _process(notes: list[Note]) -> Process:
     status = next((note.data for note in mine if note.type == NT_PRSTATUS), b"")
     info = next((note.data for note in mine if note.type == NT_PRPSINFO), b"")
     detail = next((note.data for note in mine if note.type == NT_SIGINFO), b"")
-    pid = name = signal = code = address = None
+    pid = name = signal = code = address = sender = None
     if len(info) >= PSINFO_SIZE:
         (pid,) = struct.unpack_from("<i", info, PSINFO_PID)
         name = info[PSINFO_NAME : PSINFO_NAME + 16].split(b"\0", 1)[0].decode("utf-8", "replace").lstrip("/")
@@ -62,8 +62,9 @@ def _process(notes: list[Note]) -> Process:
         number, _, code, at = struct.unpack_from("<iiixxxxQ", detail)
         code = code if number == signal else None
         address = at if code is not None and 0 < code < 0x80 and signal in FAULTS else None
+        sender = at & 0xFFFFFFFF if code is not None and code <= 0 else None
     tid = None if found is None else found[0]
-    return Process(pid if pid and pid > 0 else None, name or None, tid, signal, code, address)
+    return Process(pid if pid and pid > 0 else None, name or None, tid, signal, code, address, sender)
 
 
 def _files(path: str, data: bytes) -> tuple[MappedFile, ...]:

@@ -29,6 +29,7 @@ _KINDS = {
     "oom": "out of memory",
     "abort": "abort",
 }
+TELLING = ("exception", "signal")  # kinds whose cause says all that their message does
 VERDICT_NAMES = {
     "exception": "crash",
     "assert": "assertion",
@@ -45,6 +46,8 @@ def short_cause(panic: Panic) -> str:
         if panic.vector is None:
             return "exception"
         return _VECTORS.get(panic.vector, f"exception {panic.vector}")
+    if panic.kind == "signal":
+        return (panic.message or "a signal").partition(":")[0]
     return _KINDS.get(panic.kind, panic.kind)
 
 
@@ -53,6 +56,8 @@ def cause(panic: Panic) -> str:
     text = short_cause(panic)
     if panic.kind in ("exception", "stack_overflow") and panic.vector == 14:
         return text + _page_fault(panic)
+    if panic.kind == "signal":
+        return panic.message or text
     if panic.kind == "exception" and panic.error:
         text += f", error code {panic.error:#x}"
     return text

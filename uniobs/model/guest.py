@@ -219,7 +219,9 @@ class Packet:
 
 @frozen
 class Panic:
-    kind: str  # the ABI's panic names: "exception", "assert", "stack_smash", "stack_overflow", "oom", "abort"
+    # the ABI's panic names: "exception", "assert", "stack_smash", "stack_overflow", "oom", "abort"; of a process
+    # "signal" too, with the message saying which and why
+    kind: str
     vector: int | None = None
     error: int | None = None
     time_ns: int | None = None

@@ -34,7 +34,7 @@ def _verdict(target: Any, panic: Panic) -> Verdict:
     name = thread_name(thread, panic.tid)
     lines = [f"thread    {name}" + (f" (tid {panic.tid})" if thread is not None and thread.name else "")]
     lines.append(f"cause     {fault.cause(panic)}")
-    if panic.message and panic.kind != "exception":  # an exception's message says the cause again
+    if panic.message and panic.kind not in fault.TELLING:
         lines.append(f"said      {panic.message}")
     unknown = []
     if frame is not None:
@@ -81,7 +81,7 @@ def _instruction(target: Any, panic: Panic) -> list[str]:
     """The faulting instruction and the registers it names."""
     from uniobs.target.instruction import instruction_text
 
-    if panic.kind != "exception" or panic.registers is None:
+    if panic.kind not in fault.TELLING or panic.registers is None:
         return []
     text = instruction_text(target, panic.registers)
     return [f"doing     {text}"] if text else []

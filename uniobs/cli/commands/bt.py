@@ -90,4 +90,4 @@ def _show_vcpus(out: Output, target: Any, why: NotOffered) -> int:
 def cause(panic: Panic) -> str:
     """page fault, write to 0x0 (not mapped); failed assertion: what it said."""
     text = fault.cause(panic)
-    return f"{text}: {panic.message}" if panic.message and panic.kind != "exception" else text
+    return f"{text}: {panic.message}" if panic.message and panic.kind not in fault.TELLING else text

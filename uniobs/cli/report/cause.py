@@ -33,7 +33,7 @@ def cause(context: Context) -> Section:
     registers = panic.registers
     facts: list[Fact] = []
     page = None
-    sentence = fault.short_cause(panic)
+    sentence = fault.cause(panic) if panic.kind == "signal" else fault.short_cause(panic)
     insn = _instruction(context, panic)
     if panic.vector == PAGE_FAULT and panic.kind in ("exception", "stack_overflow"):
         sentence, page = _page_fault(context, panic, facts)

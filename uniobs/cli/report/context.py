@@ -111,4 +111,5 @@ class Context:
 
 
 def provenance(walker: str) -> str:
-    return "the stub's region" if walker == "stub" else f"structures of {walker}, through its image's DWARF"
+    told = {"stub": "the stub's region", "process": "the core's notes"}
+    return told.get(walker, f"structures of {walker}, through its image's DWARF")
