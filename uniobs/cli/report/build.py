@@ -120,7 +120,8 @@ def _facts(context: Context, status: Status) -> list[Fact]:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(about.st_mtime))
         facts.append(Fact("file", f"{path}, {size_text(about.st_size)}, written {when} UTC"))
     with suppress(UniobsError):
-        held = sum(part.size for part in target.memory.ranges())
+        parts = getattr(target.memory, "blocks", None) or target.memory.ranges()  # blocks: holes are held too
+        held = sum(part.size for part in parts)
         facts.append(Fact("memory", f"{size_text(held)} held"))
     if target.live and status.state != "dead":
         facts.append(Fact("note", "the guest ran while it was read: sections may be of different moments"))
