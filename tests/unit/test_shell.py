@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support import build, gdbprint, gdbtypes
+from tests.support.cli import uniobs
 from uniobs.cli.output import Output
 from uniobs.cli.shell import drgnshell
 from uniobs.cli.shell.complete import Completer, last_operand
@@ -276,3 +277,37 @@ def test_garbage_is_said_and_the_shell_stays(run: Session, text: str) -> None:
     run(text)
     Completer(run.shell).choices(text)
     assert run("number").out == "-42\n"
+
+
+def test_completion_offers_no_name_that_would_be_a_command(run: Session) -> None:
+    """Names come from the guest: one that is completed must stay one word of an expression."""
+    endings = [" ; ::quit", " ! touch x", "\n::quit", "|quit", "'", '"', "\x1b[2J", "#", "\u202e"]
+    evil = [f"evil{ending}" for ending in endings]
+    fine = ["evil", "evil::wait<int, (char)59>", "evil_1$x", "evil~x", "evil-a [1]"]
+    completer = Completer(run.shell)
+    completer._names = sorted(evil + fine)
+    assert {choice.text for choice in completer.choices("print evi")} == set(fine)
+
+
+def test_numbers_that_are_none(run: Session) -> None:
+    long = "9" * 5000
+    words = ["²::stack", f"{long}::stack", "::locals ²", f"::locals {long}", f"::frame {long}"]
+    words += ["::set rows ²", f"::set rows {long}", f"::stack {long}", "::regs ²"]
+    for text in words:
+        assert run(text).code, text
+
+
+def test_a_script_that_is_no_text(
+    run: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes that aren't UTF-8 are an error of their line; a script that is too long isn't run in part."""
+    (tmp_path / "script").write_bytes(b"status\nprint \xff\n")
+    ran = uniobs("shell", "-f", tmp_path / "script", "--image", run.program, run.core, expect=2)
+    assert "means nothing here" in ran.err
+    stdin = ("sh", "-c", 'exec "$@" < script', "sh")
+    monkeypatch.chdir(tmp_path)
+    ran = uniobs("shell", "--image", run.program, run.core, prefix=stdin, expect=2)
+    assert "means nothing here" in ran.err
+    (tmp_path / "script").write_bytes(b"#" * (1 << 21))
+    ran = uniobs("shell", "-f", tmp_path / "script", "--image", run.program, run.core, expect=2)
+    assert "too long" in ran.one_line()

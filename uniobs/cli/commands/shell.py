@@ -6,6 +6,7 @@ from uniobs.cli import args, session
 from uniobs.errors import NoSuchTarget, UsageError
 
 ABOUT = "A prompt on a guest, live or dead, as MDB's: ::threads, ::stack, print lock.owner->name, ::help."
+_LONGEST = 1 << 20  # characters of a script
 DOC = """\
 uniobs shell TARGET                     a prompt, with completion and history
 uniobs shell -c 'CMD; CMD' TARGET       these commands; the exit code of the last one that failed
@@ -51,6 +52,9 @@ def run(argv: list[str]) -> int:
 def _lines(path: str) -> list[str]:
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(1 << 20).splitlines()
+            text = file.read(_LONGEST + 1)
     except OSError as error:
         raise NoSuchTarget(f"{path}: {error.strerror}") from None
+    if len(text) > _LONGEST:
+        raise UsageError(f"{path} is too long for a script: more than {_LONGEST >> 20} MiB")
+    return text.splitlines()

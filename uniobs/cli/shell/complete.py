@@ -14,6 +14,8 @@ from uniobs.image.types_model import RECORDS, Kind
 
 MOST: Final = 100
 _WORD: Final = re.compile(r"[\w$:~]*$")
+# What the shell takes as part of a name: a guest's mustn't end the command, or begin one of this host.
+_TYPED: Final = re.compile(r"[\w$:~<>()\[\]{}.,&*+=%^/ -]+")
 _TYPE_WORDS: Final = re.compile(r"\b(struct|union|enum|class)\s+([\w:]*)$")
 _COMMAND: Final = re.compile(r"(?:^|[\s\w\])])(::)([\w-]*)$")
 _LETTERS: Final = {"struct": "s", "class": "s", "union": "u", "enum": "e"}
@@ -38,7 +40,8 @@ class Completer:
     def choices(self, text: str) -> list[Choice]:
         """For what was typed up to the cursor. Never raises a UniobsError."""
         try:
-            return self._choices(re.split(r"[;\n]", text)[-1])[:MOST]
+            found = self._choices(re.split(r"[;\n]", text)[-1])
+            return [choice for choice in found if _TYPED.fullmatch(choice.text)][:MOST]
         except UniobsError:
             return []
 

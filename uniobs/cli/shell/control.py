@@ -4,6 +4,7 @@ import time
 from dataclasses import asdict
 
 from uniobs.cli.shell import table
+from uniobs.cli.shell.line import is_number
 from uniobs.cli.shell.state import Quit, Shell, setting_names
 from uniobs.cli.shell.table import Call, command
 from uniobs.errors import EXIT_OK, UsageError
@@ -67,7 +68,7 @@ def set_(shell: Shell, call: Call) -> int:
         return EXIT_OK
     if words[0] not in setting_names() or len(words) != 2:
         raise UsageError(f"::set NAME VALUE, with NAME one of {', '.join(setting_names())}")
-    if not words[1].isdigit() or not int(words[1]) <= _LARGEST[words[0]]:
+    if not is_number(words[1]) or not int(words[1]) <= _LARGEST[words[0]]:
         raise UsageError(f"{words[0]} is a number from 0 to {_LARGEST[words[0]]}")
     setattr(shell.settings, words[0], int(words[1]))
     return EXIT_OK
@@ -84,7 +85,7 @@ def every(shell: Shell, call: Call) -> int:
         raise UsageError(f"{first}: from {_FASTEST} s to a day")
     count = None
     word, _, more = rest.strip().partition(" ")
-    if word.isdigit() and more:
+    if is_number(word) and more:
         count, rest = int(word), more
     if not rest.strip():
         raise UsageError("::every SECONDS [COUNT] CMD: which command?")

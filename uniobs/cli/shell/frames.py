@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
+from uniobs.cli.shell.line import is_number
 from uniobs.cli.shell.state import Shell
 from uniobs.cli.shell.table import Call, command
 from uniobs.errors import EXIT_INCOMPLETE, EXIT_OK, NotOffered, UniobsError, UsageError
@@ -38,7 +39,7 @@ def locals_(shell: Shell, call: Call) -> int:
     thread = call.dot if isinstance(call.dot, Thread) else shell.thread()
     if thread is None:
         raise UsageError("whose locals? worker-a::locals, or ::thread worker-a first")
-    if call.arguments and not call.arguments.isdigit():
+    if call.arguments and not is_number(call.arguments):
         raise UsageError("[THREAD]::locals [FRAME], with the frame's number in ::stack")
     found = _still(shell, thread)
     if call.arguments:
@@ -68,7 +69,7 @@ def frame(shell: Shell, call: Call) -> int:
     thread = shell.thread()
     if thread is None:
         raise UsageError("whose frame? ::thread worker-a first")
-    if call.arguments and not call.arguments.isdigit():
+    if call.arguments and not is_number(call.arguments):
         raise UsageError("::frame N, with the frame's number in ::stack")
     wanted = int(call.arguments) if call.arguments else shell.frame
     found = {one.number: one for one in _still(shell, thread)}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from uniobs.cli import render, session
+from uniobs.cli.shell.line import is_number
 from uniobs.cli.shell.state import Shell
 from uniobs.cli.shell.table import Call, Dot, command
 from uniobs.errors import EXIT_INCOMPLETE, EXIT_OK, NotOffered, UniobsError, UsageError
@@ -127,7 +128,7 @@ def _words(text: str) -> list[str]:
     """Ids and names; an expression is one word."""
     words = text.split()
     plain = all(word.replace("-", "_").replace("[", "_").replace("]", "_").isidentifier() for word in words)
-    return words if plain or all(word.isdigit() for word in words) else [text]
+    return words if plain or all(is_number(word) for word in words) else [text]
 
 
 @command(

@@ -8,6 +8,7 @@ from typing import Final
 from uniobs.errors import UsageError
 
 LONGEST: Final = 1 << 16  # characters of a line
+_DIGITS: Final = re.compile(r"[0-9]{1,19}")
 _NAME: Final = re.compile(r"::([A-Za-z][\w-]*)(/[\w]*)?(?=\s|$)")
 _BARE: Final = re.compile(r"([A-Za-z][\w-]*)(/[\w]*)?(?=\s|$)")
 # after a name, these make it an expression: "heap + 1", "threads ? 1 : 2"
@@ -40,6 +41,11 @@ def lines(text: str, names: "frozenset[str] | set[str]") -> Iterator[Line]:
         part = part.strip()
         if part and not part.startswith("#"):
             yield _line(part, names)
+
+
+def is_number(text: str) -> bool:
+    """Of digits that int() takes, and not of thousands of them."""
+    return _DIGITS.fullmatch(text) is not None
 
 
 def _line(text: str, names: "frozenset[str] | set[str]") -> Line:

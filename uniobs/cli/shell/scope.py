@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from uniobs.cli.shell.line import is_number
 from uniobs.errors import Incomplete, NotOffered, UniobsError, UnknownMemory
 from uniobs.image.types_expr import Operand
 from uniobs.image.types_model import Type
@@ -160,7 +161,7 @@ class GuestScope:
     def thread(self, word: str) -> Thread:
         """By id or name. Raises Incomplete when there is none, or several."""
         threads = [thread for thread in self.threads() if not thread.torn]
-        if word.isdigit():
+        if is_number(word):
             found = [thread for thread in threads if thread.tid == int(word)]
         else:
             found = [thread for thread in threads if thread.name == word and thread.state != "exited"]

@@ -209,7 +209,7 @@ class Shell:
         text = text.strip().strip("\"'")
         known = {str(thread.tid) for thread in self.scope.threads()}
         known |= {thread.name for thread in self.scope.threads() if thread.name}
-        if text in known or (text.isdigit() and int(text) < 1 << 16):
+        if text in known or (line.is_number(text) and int(text) < 1 << 16):
             return self.scope.thread(text)
         from uniobs.cli.shell.owners import thread_at
         from uniobs.image.types_expr import address_of

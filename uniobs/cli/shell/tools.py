@@ -62,8 +62,8 @@ def _register() -> None:
             completes="thread", group="the guest")(_trace)  # fmt: skip
     for name, about in main.COMMANDS.items():
         if name not in _NOT_HERE and table.find(name) is None:
-            threads = "thread" if name in ("ps", "top", "bt", "strace", "dmesg") else ""
-            command(name, f"::{name} [options]", about, completes=threads, group=GROUP)(_runner(name))  # type: ignore[arg-type]
+            threads: table.Completes = "thread" if name in ("ps", "top", "bt", "strace", "dmesg") else ""
+            command(name, f"::{name} [options]", about, completes=threads, group=GROUP)(_runner(name))
     for name in registry.names(registry.VIEWS):
         if name not in _NOT_HERE and table.find(name) is None:
             title = str(getattr(registry.load(registry.VIEWS, name), "title", name))
