@@ -78,11 +78,12 @@ class StreamLog:
 
     def began_anew(self) -> int:
         """Another boot: stamps begin again. The number of its first row."""
-        if self.ring.stop:
-            self.say("-- the guest began anew")
+        first = self.ring.stop
         self._stamp, self._loss = 0, Loss()
+        if first:
+            self.say("-- the guest began anew")
         self.maker.restart()
-        return self.ring.stop
+        return first
 
     def mark(self, moment: int) -> None:
         self._moments.append(moment)
