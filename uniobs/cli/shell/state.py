@@ -194,15 +194,25 @@ class Shell:
     # --- threads --------------------------------------------------------------------------------------
 
     def thread(self) -> Thread | None:
-        """The chosen thread, else the one that crashed; None: the first vCPU's registers are meant."""
+        """The chosen thread, else the one that crashed, else a process's only one or the first of its core;
+        None: the first vCPU's registers are meant."""
         if self.tid is not None:
             return self.scope.thread(str(self.tid))
         from uniobs.cli.stacks import panic_of
 
         panic = panic_of(self.target)
         if panic is None or not panic.tid:
-            return None
+            return self._of_process()
         return self.scope.thread(str(panic.tid))
+
+    def _of_process(self) -> Thread | None:
+        """A process has no vCPU whose registers could be meant."""
+        try:
+            threads = [t for t in self.scope.threads() if t.os_tid is not None and t.state != "exited"]
+        except UniobsError:
+            return None
+        first = next(iter(self.target.origin.thread_registers), None)
+        return next((t for t in threads if len(threads) == 1 or t.os_tid == first), None)
 
     def thread_meant(self, text: str) -> Thread:
         """By id, by name, or by an address in its stack or its kernel's struct of it."""
