@@ -121,6 +121,10 @@ class LinesView(ScrollView, can_focus=True):
     LinesView > .lines--graph2 { color: $text-success; }
     LinesView > .lines--cursor { text-style: bold; }
     LinesView:focus > .lines--cursor { background: $primary; color: $text; text-style: bold; }
+    LinesView:ansi > .lines--dim, LinesView:ansi > .lines--rule { color: ansi_default; text-style: dim; }
+    LinesView:focus:ansi > .lines--cursor {
+        background: ansi_default; color: ansi_default; text-style: reverse;
+    }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "move(-1)", "Up", show=False),

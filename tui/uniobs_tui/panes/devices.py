@@ -9,7 +9,7 @@ from uniobs.cli.report.context import Context, Options
 from uniobs.cli.report.tables import devices
 from uniobs.errors import NotOffered
 from uniobs.model.view import Column, Table
-from uniobs_tui.graph import bar, unicode_ok
+from uniobs_tui.graph import bar
 from uniobs_tui.panes.parts import PartPane
 from uniobs_tui.session import Session
 from uniobs_tui.sources import TableSource
@@ -21,7 +21,7 @@ BAR: Final = 12
 
 def _flight(row: Any) -> str:
     share = row["in_flight"] / row["size"] if row["size"] else None
-    return f"{bar(share, BAR, dots=unicode_ok())} {row['in_flight']}"
+    return f"{bar(share, BAR)} {row['in_flight']}"
 
 
 COLUMNS: Final = (

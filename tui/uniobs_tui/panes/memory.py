@@ -11,7 +11,7 @@ from uniobs.memory.paging import PageTables
 from uniobs.model.guest import AllocSite, Heap
 from uniobs.model.text import size_text
 from uniobs.model.where import image_name
-from uniobs_tui.graph import bar, plot, unicode_ok
+from uniobs_tui.graph import bar, plot
 from uniobs_tui.lines_view import Line, LinesView, cells, cut, head, line, wrapped
 from uniobs_tui.panes.parts import TextPane
 from uniobs_tui.session import Session
@@ -205,13 +205,12 @@ def _heap_lines(value: Memory, room: int) -> list[Line]:
     heap = value.heap
     if heap is None:
         return wrapped(value.heap_why, room, "dim")
-    dots = unicode_ok()
     lines = []
     if heap.used is not None and heap.total:
         share = heap.used / heap.total
         look = "bad" if share >= 0.95 else "warn" if share >= 0.8 else "graph"
         text = f"  {100 * share:.0f} %  {size_text(heap.used)} of {size_text(heap.total)}"
-        lines.append(Line(((bar(share, max(10, min(60, room - 30)), dots=dots), look), (text, "bold"))))
+        lines.append(Line(((bar(share, max(10, min(60, room - 30))), look), (text, "bold"))))
     facts: Sequence[tuple[str, str | None]] = (
         ("peak", None if heap.peak is None else size_text(heap.peak)),
         ("largest free piece", None if heap.largest_free is None else size_text(heap.largest_free)),
@@ -228,5 +227,5 @@ def _heap_lines(value: Memory, room: int) -> list[Line]:
     known = [v for v in value.past if v is not None]
     if known and max(known) > min(known):
         top = float(heap.total or max(known))
-        lines += [line(text, "graph") for text in plot(value.past, min(room, 100), 3, top, dots=dots)]
+        lines += [line(text, "graph") for text in plot(value.past, min(room, 100), 3, top)]
     return lines

@@ -12,7 +12,7 @@ from uniobs.errors import UniobsError
 from uniobs.model import registry
 from uniobs.model.findings import FINDING
 from uniobs.model.text import pad, safe, size_text, span_text, width
-from uniobs_tui.graph import bar, plot, unicode_ok
+from uniobs_tui.graph import ACROSS, bar, plot
 from uniobs_tui.judge import Judge, Judgement
 from uniobs_tui.lines_view import Line, columns, cut, folded, head, line, wrapped
 from uniobs_tui.panes.parts import TextPane
@@ -151,9 +151,8 @@ def _log(target: Any) -> tuple[tuple[str, ...], str]:
 
 
 def layout(value: Facts, room: int, height: int) -> list[Line]:
-    dots = unicode_ok()
     lines = _verdict(value, room, height)
-    lines += _graphs(value, room, height, dots)
+    lines += _graphs(value, room, height)
     left_room = max(20, room) if room < 100 else (room - 3) // 2
     tail = 2 if height >= 22 else 0
     lower = height - len(lines) - tail  # the last lines: what to type next
@@ -172,7 +171,6 @@ def _verdict(value: Facts, room: int, height: int) -> list[Line]:
     verdict = value.verdict
     late = f" (as of {span_text(int(value.late_s * 1e9))} ago)" if value.late_s >= 2 else ""
     mark = {"bad": "✗ ", "warn": "! ", "good": "✓ "}.get(verdict.style, "")
-    mark = mark if unicode_ok() else ""
     lines = wrapped(mark + verdict.text + late, room, verdict.style)[:3]
     if verdict.style == "bad" and len(verdict.text) < room - 4 and not late:
         lines = []  # the screen says it in its own header
@@ -186,17 +184,17 @@ def _verdict(value: Facts, room: int, height: int) -> list[Line]:
     return lines
 
 
-def _graphs(value: Facts, room: int, height: int, dots: bool) -> list[Line]:
+def _graphs(value: Facts, room: int, height: int) -> list[Line]:
     heap, total = value.heap
     rows = value.rates
     if not rows:
-        return _heap(value, room, dots)
+        return _heap(value, room)
     last = rows[-1]
     high = 1 if height < 26 else 3 if height < 36 else 6
     across = 4 if room >= 160 else 2
     each = (room - 3 * (across - 1)) // across
     boxes = [
-        _box("CPU", _percent(last.busy), [r.busy for r in rows], 100.0, "100 %", each, high, dots),
+        _box("CPU", _percent(last.busy), [r.busy for r in rows], 100.0, "100 %", each, high),
         _box(
             "Heap",
             f"{size_text(heap)} of {size_text(total)}" if heap is not None else "-",
@@ -205,10 +203,9 @@ def _graphs(value: Facts, room: int, height: int, dots: bool) -> list[Line]:
             size_text(total) if total else "",
             each,
             high,
-            dots,
         ),
-        _box("Packets", _rate(last.packets), [r.packets for r in rows], None, "", each, high, dots),
-        _box("Calls", _rate(last.events, " events/s"), [r.events for r in rows], None, "", each, high, dots),
+        _box("Packets", _rate(last.packets), [r.packets for r in rows], None, "", each, high),
+        _box("Calls", _rate(last.events, " events/s"), [r.events for r in rows], None, "", each, high),
     ]
     lines: list[Line] = []
     for at in range(0, len(boxes), across):
@@ -220,11 +217,10 @@ def _graphs(value: Facts, room: int, height: int, dots: bool) -> list[Line]:
 
 
 def _box(
-    title: str, now: str, values: Sequence[float | None], top: float | None, most: str, room: int, high: int,
-    dots: bool,
+    title: str, now: str, values: Sequence[float | None], top: float | None, most: str, room: int, high: int
 ) -> list[Line]:  # fmt: skip
     """A graph of the newest values with a line above it: what it is now, and what its full height means."""
-    shown = list(values)[-room * (2 if dots else 1) :]
+    shown = list(values)[-room * ACROSS :]
     known = [v for v in shown if v is not None]
     if top is None and known:
         top = max(1.0, *known)
@@ -236,7 +232,7 @@ def _box(
         return [title_line, *([Line()] * (high - 1)), empty]
     if fill > 1:
         title_line = Line((*title_line.spans, (" " * fill, ""), (most, "dim")))
-    return [title_line, *(line(text, "graph") for text in plot(shown, room, high, top, dots=dots))]
+    return [title_line, *(line(text, "graph") for text in plot(shown, room, high, top))]
 
 
 def _percent(value: float | None) -> str:
@@ -247,12 +243,12 @@ def _rate(value: float | None, unit: str = "/s") -> str:
     return "-" if value is None else f"{value:.0f}{unit}"
 
 
-def _heap(value: Facts, room: int, dots: bool) -> list[Line]:
+def _heap(value: Facts, room: int) -> list[Line]:
     used, total = value.heap
     if used is None or not total:
         return []
     text = f"{size_text(used)} of {size_text(total)} used"
-    filled = bar(used / total, min(40, room // 3), dots=dots)
+    filled = bar(used / total, min(40, room // 3))
     return [Line((("Heap  ", "head"), (filled, "graph"), (f"  {text}", ""))), Line()]
 
 

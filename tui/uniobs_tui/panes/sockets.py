@@ -10,7 +10,7 @@ from uniobs.errors import UniobsError
 from uniobs.model import registry
 from uniobs.model.text import size_text
 from uniobs.model.view import Column, Table
-from uniobs_tui.graph import bar, unicode_ok
+from uniobs_tui.graph import bar
 from uniobs_tui.lines_view import Line, LinesView, cut
 from uniobs_tui.panes.parts import PartPane
 from uniobs_tui.session import Session
@@ -29,7 +29,7 @@ def backlog_text(row: Mapping[str, Any]) -> str:
         return ""
     if not most:
         return str(waits)
-    return f"{bar(waits / most, BAR, dots=unicode_ok())} {waits}/{most}"
+    return f"{bar(waits / most, BAR)} {waits}/{most}"
 
 
 def _bytes(key: str) -> Any:

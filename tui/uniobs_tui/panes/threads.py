@@ -70,10 +70,10 @@ def crashed_of(target: Any) -> int | None:
 
 
 def _first(rows: Sequence[Any], crashed: int | None) -> int | None:
-    """The thread that is looked at first: the one that crashed, that waits for a mutex, that isn't idle."""
+    """The thread that is looked at first: it crashed, waits for a mutex, runs, or at least isn't idle."""
     if crashed is not None and any(row.tid == crashed for row in rows):
         return crashed
-    order = sorted(rows, key=lambda row: (row.stat != "D", bool(row.idle), row.tid))
+    order = sorted(rows, key=lambda row: (bool(row.idle), "DR".find(row.stat) % 3, row.tid))
     return order[0].tid if order else None
 
 
