@@ -95,16 +95,16 @@ async def press(pilot: Pilot[Any], *keys: str) -> None:
 # --- reading ------------------------------------------------------------------------------------------
 
 
-def text(app: App[Any]) -> str:
-    """The screen's text, as a person sees it."""
-    return "\n".join("".join(t for t, _ in line).rstrip() for line in _cells(app))
+def text(app: App[Any], only: str = "") -> str:
+    """The screen's text, as a person sees it; ``only``: the lines of these widgets (a selector)."""
+    return "\n".join("".join(t for t, _ in line).rstrip() for line in _cells(app, only))
 
 
-def looks(app: App[Any]) -> str:
+def looks(app: App[Any], only: str = "") -> str:
     """How it looks: for each line its runs of cells, then what their letters mean."""
     known: dict[str, str] = {}
     lines = []
-    for line in _cells(app):
+    for line in _cells(app, only):
         runs: list[tuple[str, int]] = []
         for part, style in line:
             name = known.setdefault(_look(style), _letters(len(known)))
@@ -132,26 +132,31 @@ def _colours(style: Style | None) -> str:
     return f" {ink} on {ground}"
 
 
-def _cells(app: App[Any]) -> list[list[tuple[str, Style | None]]]:
+def _cells(app: App[Any], only: str = "") -> list[list[tuple[str, Style | None]]]:
     """Lines of (text, style), as the driver would write them."""
     screen = app.screen
     width, height = app.size
     strips = screen._compositor.render_strips()[:height]
+    wanted = {y for one in screen.query(only) for y in one.region.line_range} if only else set(range(height))
     return [
         [(part, style) for part, style, control in strip.crop(0, width) if part and not control]
-        for strip in strips
+        for y, strip in enumerate(strips)
+        if y in wanted
     ]
 
 
 # --- comparing ----------------------------------------------------------------------------------------
 
 
-def check(app: App[Any], name: str, *, mask: Sequence[str] = (), styles: bool = True) -> None:
-    """The screen is as golden/NAME.txt says. What matches a ``mask`` (regular expressions) is shown as #."""
-    shown = text(app)
+def check(
+    app: App[Any], name: str, *, mask: Sequence[str] = (), styles: bool = True, only: str = ""
+) -> None:
+    """The screen is as golden/NAME.txt says. What matches a ``mask`` (regular expressions) is shown as #;
+    ``only``: the lines of these widgets (a selector)."""
+    shown = text(app, only)
     for pattern in mask:
         shown = re.sub(pattern, lambda found: "#" * len(found[0]), shown)
-    whole = shown + "\n" + ("\n--- looks ---\n" + looks(app) + "\n" if styles else "")
+    whole = shown + "\n" + ("\n--- looks ---\n" + looks(app, only) + "\n" if styles else "")
     path = GOLDEN / f"{name}.txt"
     if os.environ.get("UNIOBS_UPDATE"):
         path.parent.mkdir(parents=True, exist_ok=True)

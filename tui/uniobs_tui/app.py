@@ -15,6 +15,7 @@ from textual.widgets import Input
 from uniobs.errors import UniobsError
 from uniobs_tui.footer import KeyBar
 from uniobs_tui.home import HomeScreen
+from uniobs_tui.homepoll import Host, Place
 from uniobs_tui.keys import KEYMAPS, Settings
 from uniobs_tui.theme import THEMES, AsciiFilter, choose, poor
 
@@ -26,7 +27,7 @@ def _offers() -> Any:
 
 
 class UniobsApp(App[int]):
-    """``session``: an opened one; ``spec``: one to open; without both: the guests of this host."""
+    """``session``: an opened one; ``spec``: one to open; without both: those of ``place`` (this host)."""
 
     TITLE = "uniobs"
     COMMANDS: ClassVar[set[Any]] = {_offers}
@@ -67,6 +68,7 @@ class UniobsApp(App[int]):
         spec: str | None = None,
         at: str | None = None,
         files: Sequence[str] = (),
+        place: Place | None = None,
         settings: Settings | None = None,
         background: bool | None = None,
         environ: Mapping[str, str] = os.environ,
@@ -75,7 +77,8 @@ class UniobsApp(App[int]):
         self.settings = settings or Settings()
         self._session = session
         self._spec, self._at = spec, at
-        self._images, self._files = tuple(images), tuple(files)
+        self._images = tuple(images)
+        self._place = place or Host(images, files)
         self._environ, self._background = dict(environ), background
         self._last: list[LineFilter] = [NoColor()] if "NO_COLOR" in environ else []
         if poor(environ):
@@ -94,7 +97,7 @@ class UniobsApp(App[int]):
 
     async def on_mount(self) -> None:
         wait = self._spec or (self._session.name if self._session is not None else "")
-        home = HomeScreen(self._images, self._files, self.settings.interval, wait)
+        home = HomeScreen(self._place, self.settings.interval, wait)
         await self.push_screen(home)
         if self._session is not None:
             self._enter(self._session)

@@ -34,11 +34,8 @@ class One(Host):
     """A place with one guest."""
 
     def __init__(self, info: GuestInfo, images: Sequence[str]) -> None:
-        super().__init__(images)
+        super().__init__(images, processes=False)
         self._watches[info.pid] = Watch(info, images)
-
-    def _find(self, now: float) -> None:
-        """Others don't matter."""
 
 
 def facts_of(row: dict[str, Any], name: str) -> Facts:

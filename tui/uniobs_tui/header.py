@@ -30,7 +30,7 @@ def when(clock: Clock) -> list[Span]:
     ago = f" -{span_text(behind)}" if behind >= NS // 2 else ""
     if clock.live:
         return [Span(f"▮▮ {clock_of(clock.moment)}{ago} ", "warn")]
-    return [Span(f"{clock_of(clock.moment)}{ago} ", "accent")]
+    return [Span("recording ", "dim"), Span(f"{clock_of(clock.moment)}{ago} ", "accent")]
 
 
 class GuestHeader(Bar):

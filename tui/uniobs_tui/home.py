@@ -14,7 +14,7 @@ from uniobs_probes.views.ls import COLUMNS as LS
 from uniobs_tui.bars import Bar, Line, Span
 from uniobs_tui.footer import KeyBar
 from uniobs_tui.frame import Frame
-from uniobs_tui.homepoll import Guests, HomeWorker, Host
+from uniobs_tui.homepoll import Guests, HomeWorker, Place
 from uniobs_tui.sources import TableSource
 from uniobs_tui.table import LineTable
 
@@ -110,11 +110,9 @@ class HomeScreen(Frame):
             super().__init__()
             self.guests = guests
 
-    def __init__(
-        self, images: Sequence[str] = (), files: Sequence[str] = (), interval: float = 1.0, opening: str = ""
-    ) -> None:
+    def __init__(self, place: Place, interval: float = 1.0, opening: str = "") -> None:
         super().__init__()
-        self.worker = HomeWorker(Host(images, files), self._polled, interval)
+        self.worker = HomeWorker(place, self._polled, interval)
         self.guests: Guests | None = None
         self._opening = opening
         self._started = False

@@ -44,8 +44,12 @@ class Place(Protocol):
 class Host:
     """This host's guests, and files beside them."""
 
-    def __init__(self, images: Sequence[str] = (), files: Sequence[str] = ()) -> None:
+    def __init__(
+        self, images: Sequence[str] = (), files: Sequence[str] = (), *, processes: bool = True
+    ) -> None:
+        """``processes`` False: the files alone."""
         self._images = tuple(images)
+        self._processes = processes
         self._watches: dict[int, Watch] = {}  # by pid
         self._left: list[Watch] = []
         self._others: dict[int, tuple[int, float]] = {}  # pid -> (looks so far, when to look again)
@@ -67,7 +71,7 @@ class Host:
 
     def _find(self, now: float) -> None:
         """New processes are looked at as they come, and some times more: a region may come later."""
-        pids = set(procfs.pids()) - {os.getpid()}
+        pids = set(procfs.pids()) - {os.getpid()} if self._processes else set()
         for pid in self._others.keys() - pids:
             del self._others[pid]
         for pid in pids - self._watches.keys():
