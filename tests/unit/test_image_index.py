@@ -148,6 +148,27 @@ def test_rebuilt_image_gets_an_index_of_its_own(kept: tuple[Path, Path], tmp_pat
     assert len(list(index.parent.glob("*" + keep.SUFFIX))) == 2
 
 
+def test_another_build_of_the_same_size_and_time_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reproducible builds without a build-id: the same text, one line number deep in the middle differs."""
+    monkeypatch.setattr(keep, "_SAMPLE", 16)
+    flags = ("-O2", "-g", "-Wl,--build-id=none")
+    image = build.compile_c(tmp_path, "program", [SOURCES / name for name in C], *flags)
+    os.utime(image, ns=(0, 0))
+    before = Opened(image)
+    assert before.elf.build_id is None
+    keys = [keep._key(before.elf, symbolindex.identity(image))]
+    section = before.elf.section(".debug_line")
+    assert section is not None
+    data = bytearray(image.read_bytes())
+    data[section.offset + section.size // 2] ^= 1
+    image.write_bytes(data)
+    os.utime(image, ns=(0, 0))
+    keys.append(keep._key(Opened(image).elf, symbolindex.identity(image)))
+    assert keys[0] != keys[1]
+
+
 def test_file_that_was_replaced_since_it_was_opened_is_not_indexed(
     kept: tuple[Path, Path], tmp_path: Path
 ) -> None:

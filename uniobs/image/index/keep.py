@@ -138,7 +138,7 @@ class Keeper:
 
 def _key(elf: "Elf", identity: Identity) -> bytes:
     """What an index depends on: the version, the image, and the very file that carries the DWARF."""
-    name = elf.build_id
+    name, change = elf.build_id, 0
     if name is None:
         import hashlib
 
@@ -147,7 +147,8 @@ def _key(elf: "Elf", identity: Identity) -> bytes:
             digest.update(address.to_bytes(8, "little"))
             digest.update(text)
         name = digest.hexdigest()
-    words = [str(VERSION), name[:64], *map(str, identity[2:])]
+        change = os.stat(elf.file).st_ctime_ns  # nobody can set it: a build like another, of the same second
+    words = [str(VERSION), name[:64], *map(str, identity[2:]), str(change)]
     for section in (".debug_info", ".debug_line", ".debug_str"):
         found = elf.section(section)
         data = elf.raw(found) if found else memoryview(b"")

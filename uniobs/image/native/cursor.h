@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+enum { TEXT_MAX = 1 << 20 };
+
 struct bytes {
 	const uint8_t *data;
 	size_t size;
@@ -126,9 +128,10 @@ static inline void skip_leb(struct cursor *c)
 /* The text at the cursor without its NUL; longer than a megabyte is bad. */
 static inline struct bytes take_text(struct cursor *c)
 {
-	const uint8_t *start = c->at, *end = left(c) ? memchr(start, 0, left(c)) : 0;
+	const size_t most = left(c) < TEXT_MAX + 1 ? left(c) : TEXT_MAX + 1; /* where no NUL is, don't search all */
+	const uint8_t *start = c->at, *end = most ? memchr(start, 0, most) : 0;
 
-	if (!end || end - start > 1 << 20) {
+	if (!end) {
 		fail(c);
 		return (struct bytes){ 0, 0 };
 	}
