@@ -8,8 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from support.corewriters import PAGE, cloud_hypervisor, kdump, lime, minidump, sparse, vmware, windows
-from uniobs.cores import open_core
+from support.corewriters import (
+    PAGE,
+    cloud_hypervisor,
+    firecracker,
+    kdump,
+    lime,
+    minidump,
+    sparse,
+    vmware,
+    windows,
+)
+from uniobs.cores import firecracker_state, open_core
+from uniobs.cores.firecracker_crc import crc64
 from uniobs.errors import BadFormat, NotOffered, UnknownMemory
 from uniobs.target import open_target
 
@@ -76,7 +87,35 @@ def test_kdump_that_was_cut(tmp_path: Path) -> None:
             memory.read(5 * PAGE, 1)
 
 
-@pytest.mark.parametrize("bits", [b"\0", b"\xff"])
+def test_pages_left_out_are_zeros_only_where_all_were_written(tmp_path: Path) -> None:
+    path = tmp_path / "core"
+    kdump.write(path, TAKEN, leave_out_zeros=True)
+    for status, known in ((1, True), (1 | 8, False)):  # whoever wrote the latter ran out of space
+        core = open_core(str(changed(path, at(424, "<I", status))))
+        with closing(core.memory) as memory:
+            assert memory.read(5 * PAGE, 1) == b"x"
+            assert any("ran out of space" in notice for notice in core.notices) is not known
+            if known:
+                assert memory.read(0, PAGE) == bytes(PAGE)
+            else:
+                with pytest.raises(UnknownMemory):
+                    memory.read(0, PAGE)
+
+
+def test_closed_twice(tmp_path: Path) -> None:
+    """The second time the descriptor's number is another file's."""
+    path = tmp_path / "core"
+    kdump.write(path, TAKEN)
+    memory = open_core(str(path)).memory
+    memory.close()
+    with path.open("rb") as file:
+        memory.close()
+        assert file.read(4) == b"KDUM"
+        with pytest.raises(UnknownMemory):
+            memory.read(5 * PAGE, 1)
+
+
+@pytest.mark.parametrize("bits", [b"\0", b"\xff", b"\x55"])
 def test_kdump_that_claims_terabytes(bits: bytes, tmp_path: Path) -> None:
     """Holes for bitmaps and descriptors: it opens and is searched in no time, and nothing is made of it."""
     path = tmp_path / "core"
@@ -96,7 +135,7 @@ def test_kdump_that_claims_terabytes(bits: bytes, tmp_path: Path) -> None:
     with closing(open_target(str(path))) as target:
         assert target.region is None
         held = sum(part.size for part in target.memory.ranges())
-        assert held == (0 if bits == b"\0" else pages * PAGE)
+        assert held == (0 if bits == b"\0" else pages * PAGE if bits == b"\xff" else held)
         with pytest.raises(UnknownMemory):
             target.memory.read(5 * PAGE, 1)
 
@@ -280,6 +319,40 @@ def test_cloud_hypervisor(tmp_path: Path) -> None:
     (snapshot / "memory-ranges").unlink()
     refused(state, "belong together")
     refused(snapshot, "a directory without a snapshot")
+
+
+def test_cloud_hypervisors_json_that_would_take_our_memory(tmp_path: Path) -> None:
+    """Three bytes a list: fifty times as much in memory, in the file itself and in a text of it."""
+    snapshot = tmp_path / "snapshot"
+    cloud_hypervisor.write(snapshot, TAKEN)
+    lists = "[" + "[]," * (1 << 20) + "[]]"
+    (snapshot / "state.json").write_text(f'{{"a\\"b": {lists}}}')
+    refused(snapshot, "too much memory")
+    inside = {"snapshots": {"memory-manager": {"snapshot_data": {"state": lists}}}}
+    (snapshot / "state.json").write_text(json.dumps(inside))
+    refused(snapshot, "doesn't tell its memory")
+
+
+def test_firecrackers_states_beside_a_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many lie there, few are read whole: those that claim to be of this memory."""
+    memory = firecracker.write(tmp_path / "one", TAKEN)
+    state = tmp_path / "one.state"
+    for number in range(20):
+        data = bytearray(state.read_bytes() + bytes(99))  # garbled
+        (tmp_path / f"x{number}.state").write_bytes(data)
+        struct.pack_into("<Q", data, 21, 77)
+        (tmp_path / f"y{number}.state").write_bytes(data)
+    read: list[bytes] = []
+
+    def counted(data: bytes) -> int:
+        read.append(data)
+        return crc64(data)
+
+    monkeypatch.setattr(firecracker_state, "crc64", counted)
+    core = open_core(str(memory))
+    core.memory.close()
+    assert core.kind == "firecracker"
+    assert len(read) <= 4
 
 
 def test_minidump(tmp_path: Path) -> None:

@@ -312,3 +312,15 @@ def test_counts_beyond_all_bounds(tmp_path: Path) -> None:
     path.write_bytes(data)  # enough bytes for so many: garbage, but bounded
     with pytest.raises(BadFormat):
         opened(path)
+
+
+def test_notes_beyond_all_bounds(tmp_path: Path) -> None:
+    """Of 12 bytes each, and the same ones by many segments: they'd take a hundred times as much in memory."""
+    empty = struct.pack("<III", 0, 0, 1)
+    for segments, count in ((1, 1 << 17), (100, 1 << 10)):
+        at = 64 + 56 * segments
+        head = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")
+        head += struct.pack("<HHIQQQIHHHHHH", 4, 62, 1, 0, 64, 0, 0, 64, 56, segments, 64, 0, 0)
+        table = struct.pack("<IIQQQQQQ", 4, 0, at, 0, 0, 12 * count, 0, 4) * segments
+        (tmp_path / "core").write_bytes(head + table + empty * count)
+        one_line(tmp_path / "core", "more than 65536 notes")

@@ -7,6 +7,7 @@ holds the ranges that the memory manager lists, one after the other.
 
 import json
 import os
+import re
 from typing import Any
 
 from uniobs.cores import kvm
@@ -19,6 +20,8 @@ from uniobs.model.guest import Registers
 KIND = "cloud-hypervisor"
 STATE, MEMORY = "state.json", "memory-ranges"
 STATE_MAX = 64 << 20
+ROOM_MAX = 48 << 20  # bytes of memory that one look at JSON may cost
+TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
 RANGES_MAX = 1 << 12
 CPUS_MAX = 4096
 BAD = (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError)
@@ -64,9 +67,19 @@ def _load(path: str) -> Any:
     if len(data) > STATE_MAX:
         raise BadFormat(f"{path}: more than {STATE_MAX >> 20} MiB")
     try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        raise BadFormat(f"{path}: cut short or garbled: no JSON") from None
+        return _json(data)
+    except (ValueError, RecursionError) as error:
+        why = "it would take too much memory" if "room" in str(error) else "no JSON"
+        raise BadFormat(f"{path}: cut short or garbled: {why}") from None
+
+
+def _json(data: bytes) -> Any:
+    """Raises ValueError and RecursionError: for what would take much more memory than its text, too."""
+    bare = TEXT.sub(b'"', data)
+    room = 80 * (bare.count(b"[") + bare.count(b"{") + bare.count(b'"')) + 40 * bare.count(b",")
+    if room > ROOM_MAX:
+        raise ValueError("no room for so many values")
+    return json.loads(data)
 
 
 def _part(state: Any, name: str) -> Any:
@@ -80,7 +93,7 @@ def _part(state: Any, name: str) -> Any:
 def _told(snapshot: Any) -> Any:
     """A leaf's state: JSON as text, or as numbers of bytes in earlier versions."""
     state = snapshot["snapshot_data"]["state"]
-    return json.loads(state if isinstance(state, str) else _bytes(state))
+    return _json(state.encode() if isinstance(state, str) else _bytes(state))
 
 
 def _bytes(numbers: Any) -> bytes:

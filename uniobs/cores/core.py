@@ -19,8 +19,8 @@ class MappedFile(NamedTuple):
 
 @frozen
 class Process:
-    """What a process's core tells of it; ``signal`` is what ``tid`` died of, with its ``address``, or with the
-    process that sent it (whose id Linux gives as ``pid`` sees it; 0: the kernel, or one that it can't see)."""
+    """What a process's core tells of it; ``signal`` is what ``tid`` died of, with its ``address``, or with
+    the id of the process that sent it (as ``pid`` sees it; 0: the kernel, or one that it can't see)."""
 
     pid: int | None = None
     name: str | None = None

@@ -23,6 +23,7 @@ SEGMENTS_MAX = 1 << 17
 SECTIONS_MAX = 1 << 12
 NAMES_MAX = 1 << 20  # bytes of section names
 NOTES_MAX = 1 << 24  # bytes
+NOTES_COUNT = 1 << 16
 EHDR = struct.Struct("<16sHHIQQQIHHHHHH")
 PHDR = struct.Struct("<IIQQQQQQ")
 SHDR = struct.Struct("<IIQQQQIIQQ")
@@ -166,14 +167,18 @@ class ElfCore:
 
     def notes(self) -> Iterator[Note]:
         """All notes of its segments, in order."""
-        left = NOTES_MAX
+        left, count = NOTES_MAX, 0
         for segment in self.segments:
             if segment.type != PT_NOTE:
                 continue
             if segment.filesz > left:
                 raise BadFormat(f"{self.path}: {segment.filesz} bytes of notes")
             left -= segment.filesz
-            yield from notes_of(self.take(segment.offset, segment.filesz, "its notes"), self.path)
+            for note in notes_of(self.take(segment.offset, segment.filesz, "its notes"), self.path):
+                count += 1
+                if count > NOTES_COUNT:
+                    raise BadFormat(f"{self.path}: more than {NOTES_COUNT} notes")
+                yield note
 
     def notes_in(self, data: bytes) -> Iterator[Note]:
         return notes_of(data, self.path)

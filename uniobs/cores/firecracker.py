@@ -5,9 +5,10 @@ Firecracker. The file says nothing of where the guest sees it: the version of th
 """
 
 import os
+from collections.abc import Iterator, Sequence
 
 from uniobs.cores.core import Core
-from uniobs.cores.firecracker_state import MAGIC, State, read_state
+from uniobs.cores.firecracker_state import MAGIC, State, claimed_memory, read_state
 from uniobs.cores.pieces import pread
 from uniobs.errors import BadFormat, UniobsError, UnknownMemory
 from uniobs.memory.blocks import Block
@@ -17,6 +18,7 @@ from uniobs.model.guest import Registers
 
 KIND = "firecracker"
 SIBLINGS_MAX = 1 << 10
+STATES_MAX = 4  # that are read whole
 EFER_LMA = 1 << 10
 MIB, GIB = 1 << 20, 1 << 30
 OLD_LOW, NEW_LOW = 4 * GIB - 768 * MIB, 3 * GIB  # RAM below 4 GiB
@@ -41,27 +43,43 @@ def read(fd: int, path: str) -> Core:
 def beside(fd: int, path: str) -> Core | None:
     """The snapshot whose memory file this is: by the one state in its directory that tells its size."""
     size = os.fstat(fd).st_size
-    found: list[tuple[str, State]] = []
-    for name in _siblings(path):
-        try:
-            other = open_file(name)
-        except UniobsError:
-            continue
-        try:
-            if pread(other, len(MAGIC), 0) == MAGIC:
-                found.append((name, read_state(other, name)))
-        except BadFormat:
-            continue
-        finally:
-            os.close(other)
-    fitting = [(name, state) for name, state in found if state.memory == size]
-    if len(fitting) > 1 or (fitting and len(_of_size(_siblings(path), size)) > 0):
-        stem = _stem(path)
-        fitting = [(name, state) for name, state in fitting if _stem(name) == stem]
+    siblings = _siblings(path)
+    claiming = [name for name in siblings if _claims(name) == size]
+    if len(claiming) > STATES_MAX or (claiming and len(_of_size(siblings, size)) > 0):
+        claiming = [name for name in claiming if _stem(name) == _stem(path)]
+    fitting = list(_states(claiming[:STATES_MAX]))
+    if len(fitting) > 1:
+        fitting = [(name, state) for name, state in fitting if _stem(name) == _stem(path)]
     if len(fitting) != 1:
         return None
     name, state = fitting[0]
     return _core(fd, path, name, state)
+
+
+def _claims(name: str) -> int | None:
+    try:
+        fd = open_file(name)
+    except UniobsError:
+        return None
+    try:
+        return claimed_memory(fd)
+    finally:
+        os.close(fd)
+
+
+def _states(names: Sequence[str]) -> Iterator[tuple[str, State]]:
+    """Those that are states as a whole."""
+    for name in names:
+        try:
+            fd = open_file(name)
+        except UniobsError:
+            continue
+        try:
+            yield name, read_state(fd, name)
+        except BadFormat:
+            continue
+        finally:
+            os.close(fd)
 
 
 def is_directory(path: str) -> bool:

@@ -55,7 +55,8 @@ def read(fd: int, path: str) -> Core:
         count=header.pages,
         bitmap_at=(1 + header.sub_blocks) * header.block,
         bitmap_size=header.bitmap_blocks * header.block // 2,
-        zeros_left_out=header.level == ZEROS_ONLY,
+        # where space ran out, what isn't there may as well be a page that wasn't zero
+        zeros_left_out=header.level == ZEROS_ONLY and not header.status & INCOMPLETE,
     )
     registers, doubts = _registers(source, header, path)
     made = (pages.page, pages.runs, pages.heads, lambda: os.close(fd))

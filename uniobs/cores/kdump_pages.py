@@ -162,27 +162,29 @@ class Pages:
 
     def heads(self, size: int) -> Iterator[tuple[int, bytes]]:
         """(number, its first bytes) of every page held. Pages of zeros mostly share one descriptor."""
-        rank = 0
         shared = b""  # the descriptor of a page of zeros
-        for run in self.runs():
-            at = run.start
-            while at < run.stop:
-                batch, index = divmod(rank, BATCH)
-                count = min(BATCH - index, run.stop - at)
-                rows = self._batch(batch)[index * DESCRIPTOR.size : (index + count) * DESCRIPTOR.size]
-                if len(rows) < count * DESCRIPTOR.size:
+        for first, bits in self._parts_held():
+            rank = self._before(first // PART_BITS)
+            count = self._before(first // PART_BITS + 1) - rank
+            rows = self.source.read(self._table + rank * DESCRIPTOR.size, count * DESCRIPTOR.size)
+            if rows == shared * count:
+                continue
+            at = 0  # in rows
+            for run in runs_of_bits([(first, bits)], first + len(bits) * 8):
+                mine = rows[at : at + len(run) * DESCRIPTOR.size]
+                at += len(mine)
+                if mine == shared * len(run):
+                    continue
+                for number, row in zip(run, _each(mine), strict=False):
+                    if row == shared:
+                        continue
+                    head = self._head(number, DESCRIPTOR.unpack(row)[:3], size)
+                    if head.strip(b"\0"):
+                        yield number, head
+                    else:
+                        shared = row
+                if len(mine) < len(run) * DESCRIPTOR.size:
                     return  # the others were cut off
-                if rows != shared * count:
-                    for number, row in enumerate(DESCRIPTOR.iter_unpack(rows), at):
-                        if shared and DESCRIPTOR.pack(*row) == shared:
-                            continue
-                        head = self._head(number, row[:3], size)
-                        if head.strip(b"\0"):
-                            yield number, head
-                        else:
-                            shared = DESCRIPTOR.pack(*row)
-                rank += count
-                at += count
 
     def _head(self, number: int, descriptor: tuple[int, int, int], size: int) -> bytes:
         offset, stored, flags = descriptor
@@ -192,3 +194,9 @@ class Pages:
             return self._stored(number, descriptor)[:size]
         except UnknownMemory:
             return b""
+
+
+def _each(rows: bytes) -> Iterator[bytes]:
+    """Whole descriptors."""
+    size = DESCRIPTOR.size
+    return (rows[at : at + size] for at in range(0, len(rows) - size + 1, size))

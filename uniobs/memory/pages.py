@@ -37,11 +37,12 @@ class PagedMemory:
         self._close = close
         self._kept: dict[int, bytes] = {}  # the least recently used first
         self._most = max(KEPT // page_size, 2)
+        self._closed = False
 
     def read(self, address: int, size: int) -> bytes:
         if size <= 0:
             return b""
-        if address < 0 or size > READ_MAX:
+        if address < 0 or size > READ_MAX or self._closed:
             raise UnknownMemory(address, size)
         number, offset = divmod(address, self.page_size)
         if offset + size <= self.page_size:
@@ -79,4 +80,6 @@ class PagedMemory:
 
     def close(self) -> None:
         self._kept.clear()
-        self._close()
+        if not self._closed:  # its descriptor's number may be another file's by now
+            self._closed = True
+            self._close()

@@ -219,8 +219,8 @@ class Packet:
 
 @frozen
 class Panic:
-    # the ABI's panic names: "exception", "assert", "stack_smash", "stack_overflow", "oom", "abort"; of a process
-    # "signal" too, with the message saying which and why
+    # the ABI's panic names: "exception", "assert", "stack_smash", "stack_overflow", "oom", "abort"; of a
+    # process "signal" too, with the message saying which and why
     kind: str
     vector: int | None = None
     error: int | None = None
