@@ -45,7 +45,9 @@ def of_output(command: str, text: str) -> str:
     return console.export_svg(title=command)
 
 
-def of_tui(name: str, spec: str | None, act: Callable[[Any], Awaitable[None]]) -> str:
+def of_tui(
+    name: str, spec: str | None, act: Callable[[Any], Awaitable[None]], size: tuple[int, int] = SIZE
+) -> str:
     """The terminal UI on a guest (None: all of them) after ``act``, which has the pilot; its keys."""
     from uniobs_tui.app import UniobsApp
     from uniobs_tui.keys import Settings
@@ -54,7 +56,7 @@ def of_tui(name: str, spec: str | None, act: Callable[[Any], Awaitable[None]]) -
     async def main() -> tuple[str, str]:
         session = Session(spec) if spec is not None else None
         app = UniobsApp(session, settings=Settings(theme="dark"), environ=TERMINAL)
-        async with app.run_test(size=SIZE) as pilot:
+        async with app.run_test(size=size) as pilot:
             await pilot.pause()
             await act(pilot)
             await pilot.pause()

@@ -112,9 +112,10 @@ def live(stage: Stage, kv: boot.Guest) -> None:
     stage.keep("doctor", "uniobs doctor kv")
     stage.keep("completion", "uniobs completion --guests")
     with clients(kv):
-        stage.text("keys-guest", pictures.of_tui("threads", "kv", pictures.pane("threads")))
+        pictures.of_tui("overview", "kv", pictures.pane("overview", looks=25))
+        stage.text("keys-guest", pictures.of_tui("threads", "kv", pictures.pane("threads", *["down"] * 4)))
         pictures.of_tui("trace", "kv", pictures.pane("trace"))
-        pictures.of_tui("packets", "kv", pictures.pane("packets"))
+        pictures.of_tui("packets", "kv", pictures.pane("packets", "p", *["up"] * 7, "enter"))
 
 
 def deadlocked(stage: Stage, kv: boot.Guest) -> None:
@@ -188,12 +189,13 @@ def session() -> None:
         with boot.boot(boot.Machine(name="kv", elf=elf)) as kv:
             live(stage, kv)
             deadlocked(stage, kv)
-            with boot.boot(boot.Machine(name="edge", elf=elf)) as edge:
-                hung(stage, edge)
             with boot.boot(boot.Machine(name="pay", elf=elf)) as pay:
                 crashed(stage, pay)
-                with boot.boot(boot.Machine(name="shop", machine="q35", elf=elf)) as shop, clients(shop):
-                    stage.text("keys-home", pictures.of_tui("home", None, pictures.home()))
+                shop = boot.Machine(name="shop", machine="q35", elf=elf)
+                with boot.boot(boot.Machine(name="edge", elf=elf)) as edge, boot.boot(shop) as busy:
+                    hung(stage, edge)
+                    with clients(busy):
+                        stage.text("keys-home", pictures.of_tui("home", None, pictures.home(), (112, 15)))
 
 
 def _may_be_alone() -> bool:
