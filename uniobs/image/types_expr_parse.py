@@ -1,7 +1,7 @@
 """From an expression's words to a tree. Its depth is bounded: whoever walks it needn't fear for the stack."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from uniobs.image.types_expr_lex import ExpressionError, Token, tokens
 from uniobs.model.row import frozen
@@ -96,11 +96,11 @@ class _Parser:
             raise self.fail("nothing is ever written to a guest ('==' compares)")
         raise self.fail(f"{self.here.text!r} is one word too many")
 
-    def node(self, op: str, column: int, *parts: Node, **more: object) -> Node:
+    def node(self, op: str, column: int, *parts: Node, **more: Any) -> Node:
         depth = 1 + max((part.depth for part in parts), default=0)
         if depth > DEEPEST:
             raise self.fail(f"nested deeper than {DEEPEST}", column)
-        return Node(op, column, parts, depth=depth, **more)  # type: ignore[arg-type]
+        return Node(op, column, parts, depth=depth, **more)
 
     def binary(self, floor: int) -> Node:
         self.depth += 1

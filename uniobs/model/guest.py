@@ -28,6 +28,9 @@ WaitKind = Literal[
     "irq",
     "other",
 ]
+LockKind = Literal["mutex", "cond", "sem", "mbox"]
+SocketKind = Literal["tcp", "udp", "raw", "file"]
+CounterKind = Literal["counter", "gauge"]
 
 
 @frozen
@@ -67,7 +70,7 @@ class Thread:
 @frozen
 class Lock:
     address: int
-    kind: Literal["mutex", "cond", "sem", "mbox"] | None = None
+    kind: LockKind | None = None
     name: str | None = None
     owner_tid: int | None = None  # 0 is nobody
     waiters: int | None = None
@@ -82,7 +85,7 @@ class Lock:
 @frozen
 class Socket:
     id: int
-    kind: Literal["tcp", "udp", "raw", "file"] | None = None
+    kind: SocketKind | None = None
     state: str | None = None  # ss's names: LISTEN, ESTAB, TIME-WAIT...; netstat's are made from them
     fd: int | None = None  # None: no descriptor (any more)
     owner_tid: int | None = None
@@ -127,7 +130,7 @@ class Interface:
 @frozen
 class Counter:
     name: str | None
-    kind: Literal["counter", "gauge"] | None = None
+    kind: CounterKind | None = None
     unit: str | None = None
     value: int | None = None
     torn: bool = False

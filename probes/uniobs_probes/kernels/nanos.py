@@ -135,7 +135,7 @@ class NanosWalker:
             found.append(
                 Lock(
                     address=futex.address,
-                    kind=known.kind if known is not None else None,  # type: ignore[arg-type]
+                    kind=known.kind if known is not None else None,
                     name=known.name if known is not None else None,
                     owner_tid=owner,
                     waiters=futex.waiters,

@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import Any, Final
 
 from uniobs.errors import NotOffered, UniobsError
+from uniobs.model.guest import LockKind
 from uniobs.model.row import frozen
 
 MUTEX: Final = "pthread_mutex_t"
-OBJECTS: Final = {MUTEX: "mutex", "pthread_cond_t": "cond", "sem_t": "sem"}
+OBJECTS: Final[dict[str, LockKind]] = {MUTEX: "mutex", "pthread_cond_t": "cond", "sem_t": "sem"}
 OWNER: Final = "__data.__owner"  # glibc's; others don't keep it where debug information tells
 DEPTH_MAX: Final = 8
 
@@ -21,7 +22,7 @@ class Object:
     """What a futex belongs to. ``address``: its own; ``owner``: a tid, 0 is nobody."""
 
     address: int
-    kind: str | None = None
+    kind: LockKind | None = None
     name: str | None = None
     owner: int | None = None
 

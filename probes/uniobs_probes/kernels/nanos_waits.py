@@ -27,7 +27,9 @@ ON_FD: Final[dict[str, WaitKind]] = {
     "accept": "accept", "accept4": "accept", "connect": "connect", "recvfrom": "recv", "recvmsg": "recv",
     "recvmmsg": "recv", "sendto": "send", "sendmsg": "send", "sendmmsg": "send",
 }  # fmt: skip
-ON_ANY_FD: Final = {"read": "recv", "readv": "recv", "pread": "recv", "write": "send", "writev": "send"}
+ON_ANY_FD: Final[dict[str, WaitKind]] = {
+    "read": "recv", "readv": "recv", "pread": "recv", "write": "send", "writev": "send",
+}  # fmt: skip
 POLLS: Final = ("poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait")
 SLEEPS: Final = ("nanosleep", "clock_nanosleep")
 
@@ -83,7 +85,7 @@ class Waits:
             return Wait("sleep", until_ns=until)
         kind = ON_FD.get(name) or (ON_ANY_FD.get(name) if first in sockets else None)
         if kind is not None:
-            return Wait(kind, fd=first & 0xFFFFFFFF, until_ns=until)  # type: ignore[arg-type]
+            return Wait(kind, fd=first & 0xFFFFFFFF, until_ns=until)
         if name in POLLS:
             return Wait("poll", fd=first if name.startswith("epoll") else None, until_ns=until)
         on = f" fd {first}" if name in ON_ANY_FD else ""

@@ -158,7 +158,7 @@ class OsvWalker:
         return [
             Lock(
                 address=row.address,
-                kind=row.kind,  # type: ignore[arg-type]
+                kind=row.kind,
                 name=row.name,
                 owner_tid=_tid(look, row.owner),
                 waiters=len(row.waiters),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from uniobs.errors import NotOffered, UniobsError, UnknownMemory
 from uniobs.image import types_cxx as cxx
-from uniobs.model.guest import WaitKind
+from uniobs.model.guest import LockKind, WaitKind
 from uniobs.model.row import frozen, replace
 from uniobs_probes.kernels.osv_names import plain
 from uniobs_probes.kernels.unikraft_waits import member_at
@@ -53,7 +53,7 @@ class Object:
     """A mutex or a condition variable. ``owner``: a thread's address, 0 nobody, None unknown."""
 
     address: int
-    kind: WaitKind
+    kind: LockKind
     name: str | None
     owner: int | None
     waiters: tuple[int, ...]

@@ -6,10 +6,13 @@ from uniobs.lean import Final, cast
 from uniobs.model.guest import (
     AllocSite,
     Counter,
+    CounterKind,
     Heap,
     Interface,
     Lock,
+    LockKind,
     Socket,
+    SocketKind,
     Thread,
     ThreadState,
     Wait,
@@ -24,6 +27,9 @@ SECOND: Final = 1000  # of kHz: ticks in a second are khz * SECOND
 UNKNOWN: Final = 0xFFFFFFFF
 UNKNOWN_BACKLOG: Final = 0xFFFF
 SLACK: Final = 60  # seconds that a stamp may be ahead of the last sign of life
+_LOCKS: Final[dict[str, LockKind]] = {"mutex": "mutex", "cond": "cond", "sem": "sem", "mbox": "mbox"}
+_SOCKETS: Final[dict[str, SocketKind]] = {"tcp": "tcp", "udp": "udp", "raw": "raw", "file": "file"}
+_COUNTERS: Final[dict[str, CounterKind]] = {"counter": "counter", "gauge": "gauge"}
 STATES: Final = {
     _abi.TCP_ESTABLISHED: "ESTAB",
     _abi.TCP_SYN_SENT: "SYN-SENT",
@@ -140,10 +146,9 @@ def lock(clock: Clock, row: Row[_abi.Lock]) -> Lock:
     k = row.value
     if row.torn:
         return Lock(k.va if row.sound else 0, torn=True)
-    kind = _abi.LOCK_KIND_NAMES.get(k.kind)
     return Lock(
         address=k.va,
-        kind=kind if kind in ("mutex", "cond", "sem", "mbox") else None,  # type: ignore[arg-type]
+        kind=_LOCKS.get(_abi.LOCK_KIND_NAMES.get(k.kind, "")),
         name=text(k.name) or None,
         owner_tid=k.owner_tid,
         waiters=k.waiters,
@@ -175,12 +180,11 @@ def socket(clock: Clock, row: Row[_abi.Socket]) -> Socket:
     s = row.value
     if row.torn:
         return Socket(s.id if row.sound else 0, torn=True)
-    kind = _abi.FD_KIND_NAMES.get(s.kind)
     is_net = s.kind in (_abi.FD_KIND_TCP, _abi.FD_KIND_UDP, _abi.FD_KIND_RAW)
     is_tcp = s.kind == _abi.FD_KIND_TCP
     return Socket(
         id=s.id,
-        kind=kind if kind in ("tcp", "udp", "raw", "file") else None,  # type: ignore[arg-type]
+        kind=_SOCKETS.get(_abi.FD_KIND_NAMES.get(s.kind, "")),
         state=STATES.get(s.state) if is_net else None,
         fd=s.fd if s.fd >= 0 else None,
         owner_tid=s.owner_tid,
@@ -229,13 +233,13 @@ def interface(row: Row[_abi.Iface]) -> Interface:
 def counter(region: Region, row: Row[_abi.Counter]) -> Counter | None:
     """None for a row that isn't used. A value whose name, kind or inverse is in doubt is unknown."""
     c = row.value
-    kind = _abi.COUNTER_KIND_NAMES.get(c.kind)
+    kind = _COUNTERS.get(_abi.COUNTER_KIND_NAMES.get(c.kind, ""))
     if row.torn:
         return Counter(region.string(c.name) if row.sound else None, torn=True)
-    if kind not in ("counter", "gauge"):
+    if kind is None:
         return None
     unit = _abi.UNIT_NAMES.get(c.unit, "unknown")
-    return Counter(region.string(c.name), kind, unit, c.value)  # type: ignore[arg-type]
+    return Counter(region.string(c.name), kind, unit, c.value)
 
 
 def heap(row: Row[_abi.Heap]) -> Heap:

@@ -11,7 +11,20 @@ from typing import Any, ClassVar, Final
 
 from uniobs.errors import BadFormat, NotOffered, UniobsError, UnknownMemory
 from uniobs.memory.paging import PageTables
-from uniobs.model.guest import Counter, Heap, Interface, Lock, Panic, Registers, Socket, Thread, Vitals, Wait
+from uniobs.model.guest import (
+    Counter,
+    Heap,
+    Interface,
+    Lock,
+    Panic,
+    Registers,
+    Socket,
+    Thread,
+    ThreadState,
+    Vitals,
+    Wait,
+    WaitKind,
+)
 from uniobs_probes.kernels import lwip, unikraft_end, unikraft_heap, unikraft_trace
 from uniobs_probes.kernels.calls import functions, inlined
 from uniobs_probes.kernels.stub_rows import endpoint
@@ -47,7 +60,7 @@ class UnikraftWalker:
         self._waits = Waits(module)
         self._network = lwip.Lwip.of(module)
         self._tids: dict[int, int] = {}  # by address, in the order in which they were first seen
-        self._kinds: dict[tuple[int, int, int | None], str | None] = {}  # what stacks said of waits
+        self._kinds: dict[tuple[int, int, int | None], WaitKind | None] = {}  # what stacks said of waits
         self._pollers: dict[int, Socket] | None = None  # as of the latest look
         self._now: int | None = None
         self.problems: list[str] = []  # what isn't whole of what was told
@@ -110,7 +123,9 @@ class UnikraftWalker:
         current = cpu is not None
         exited = bool(t.flags & bits[EXITED])
         runnable = bool(t.flags & bits[RUNNABLE])
-        state = "exited" if exited else "running" if current else "ready" if runnable else "blocked"
+        state: ThreadState = "ready" if runnable else "blocked"
+        if exited or current:
+            state = "exited" if exited else "running"
         wait = None
         size = self._threads.stack_size(t.stack, space) if t.stack else None
         if state == "blocked" and closely:
@@ -120,7 +135,7 @@ class UnikraftWalker:
         return Thread(
             tid=self._tids[t.address],
             name=t.name,
-            state=state,  # type: ignore[arg-type]
+            state=state,
             wait=wait,
             cpu=cpu,
             cpu_time_ns=None if current else t.exec_time,  # counted when it gives the CPU up
@@ -147,9 +162,9 @@ class UnikraftWalker:
         if on is not None and on.kind == "queue" and kind in ("sem", "mbox"):
             on = self._waits.semaphore_of(on)
         if kind not in ("sem", "mbox", "cond", "other"):
-            return Wait(kind, until_ns=until)  # type: ignore[arg-type]
+            return Wait(kind, until_ns=until)
         address = on.address if on is not None else None
-        return Wait(kind, address, on.name if on is not None else None, until_ns=until)  # type: ignore[arg-type]
+        return Wait(kind, address, on.name if on is not None else None, until_ns=until)
 
     def _polled(self, t: Found) -> Socket | None:
         """The socket whose poll queue a thread is in."""
@@ -162,7 +177,7 @@ class UnikraftWalker:
             self._pollers = {thread: rows[pcb] for thread, pcb in found.items() if pcb in rows}
         return self._pollers.get(t.address)
 
-    def _kind(self, t: Found, size: int | None) -> str | None:
+    def _kind(self, t: Found, size: int | None) -> WaitKind | None:
         key = (t.address, t.sp, t.exec_time)
         if key not in self._kinds:
             if len(self._kinds) > KINDS_MAX:
@@ -192,7 +207,7 @@ class UnikraftWalker:
         return [
             Lock(
                 address=row.address,
-                kind=row.kind,  # type: ignore[arg-type]
+                kind=None if row.kind == "queue" else row.kind,
                 name=row.name,
                 owner_tid=(self._tids.get(row.owner) if row.owner else 0) if row.kind == "mutex" else None,
                 waiters=len(row.waiters),

@@ -5,11 +5,12 @@ so does a pointer to what it waits for. A pointer counts only when the list at i
 """
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from uniobs.errors import NotOffered, UniobsError, UnknownMemory
 from uniobs.image.types_model import Kind
 from uniobs.image.types_walk import queue
+from uniobs.model.guest import WaitKind
 from uniobs.model.row import frozen, replace
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Object:
     """Something to wait for. ``kind``: mutex, sem or queue; ``waiters``: threads, first come first."""
 
     address: int
-    kind: str
+    kind: Literal["mutex", "sem", "queue"]
     owner: int | None = None  # a thread's address; 0: nobody
     value: int | None = None
     waiters: tuple[int, ...] = ()
@@ -250,7 +251,7 @@ def _stack(sp: int, space: Any) -> bytes:
 
 
 # Functions whose frames say what a thread waits for, the most telling first.
-CALLS: Final = (
+CALLS: Final[tuple[tuple[WaitKind, tuple[str, ...]], ...]] = (
     ("accept", ("accept", "accept4", "uk_socket_accept", "lwip_accept")),
     ("connect", ("connect", "lwip_connect")),
     ("recv", ("recv", "recvfrom", "recvmsg", "lwip_recv", "lwip_recvfrom", "lwip_read", "uk_socket_recv")),
@@ -264,7 +265,7 @@ CALLS: Final = (
 )
 
 
-def kind_of(functions: list[str]) -> str | None:
+def kind_of(functions: list[str]) -> WaitKind | None:
     """The kind of wait that a stack's functions speak of."""
     names = {name.removeprefix("uk_syscall_r_").removeprefix("uk_syscall_e_") for name in functions}
     return next((kind for kind, calls in CALLS if not names.isdisjoint(calls)), None)
