@@ -1,6 +1,8 @@
 """UniobsApp: the screens, and what holds on each of them."""
 
+import asyncio
 import os
+import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
@@ -96,6 +98,9 @@ class UniobsApp(App[int]):
         return [*(one for one in super().get_line_filters() if not isinstance(one, Monochrome)), *self._last]
 
     async def on_mount(self) -> None:
+        if not self.is_headless:  # whoever ends it gets the terminal back as it was
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                asyncio.get_running_loop().add_signal_handler(number, self.exit, 128 + number)
         wait = self._spec or (self._session.name if self._session is not None else "")
         home = HomeScreen(self._place, self.settings.interval, wait)
         await self.push_screen(home)
