@@ -31,6 +31,15 @@ def spark(rates: Sequence[float], cells: int) -> str:
     return "".join(SPARKS[max(1, round(value / top * 8))] if value else "▁" for value in last).rjust(cells)
 
 
+def cut(text: str, cells: int) -> str:
+    """A safe text in so many cells at most."""
+    if width(text) <= cells:
+        return text
+    while width(text) > cells - 1:
+        text = text[:-1]
+    return text + "…"
+
+
 def _rate(row: Mapping[str, Any]) -> str:
     return "-" if row["rate"] is None else f"{size_text(int(row['rate']))}/s"
 
@@ -40,14 +49,19 @@ def _log(row: Mapping[str, Any]) -> str:
 
 
 _BY_KEY = {column.key: column for column in LS}
-TRAFFIC = Column("rates", "TRAFFIC", text=lambda row: spark(row["rates"], 10) if row["rates"] else "-")
+def _named(cells: int) -> Column:
+    """Names are as long as guests like."""
+    return Column("name", "NAME", text=lambda row: cut(safe(str(row["name"])), cells))
+
+
+TRAFFIC = Column("rates", "TRAFFIC", text=lambda row: spark(row["rates"], 8) if row["rates"] else "-")
 WIDE_TRAFFIC = Column("rates", "TRAFFIC", text=lambda row: spark(row["rates"], 24) if row["rates"] else "-")
 RATE = Column("rate", "NET", "right", "received and sent", _rate)
-LOG = Column("log", "VERDICT OR LAST LOG LINE", text=_log)
-NARROW: Final = ("name", "state", "beat_age_s", "cpu", "memory", TRAFFIC, "sees", LOG)
-WIDE: Final = ("name", "pid", "vmm", "unikernel", "state", "beat_age_s", "cpu", "memory", WIDE_TRAFFIC, RATE,
+LOG = Column("log", "VERDICT, OR LAST LINE OF ITS LOG", text=_log)
+NARROW: Final = (_named(16), "state", "beat_age_s", "cpu", "memory", TRAFFIC, "sees", LOG)
+WIDE: Final = (_named(32), "pid", "vmm", "unikernel", "state", "beat_age_s", "cpu", "memory", WIDE_TRAFFIC, RATE,
                "sees", LOG)  # fmt: skip
-TINY: Final = ("name", "state", LOG)
+TINY: Final = (_named(10), "state", LOG)
 
 
 def columns(cells: int) -> tuple[Column, ...]:

@@ -53,7 +53,7 @@ class Host:
         self._watches: dict[int, Watch] = {}  # by pid
         self._left: list[Watch] = []
         self._others: dict[int, tuple[int, float]] = {}  # pid -> (looks so far, when to look again)
-        self._files = [FileWatch(path, images) for path in files]
+        self.files = [FileWatch(path, images) for path in files]
         self._slow = _Slow(self._candidates)
 
     def poll(self) -> Guests:
@@ -66,7 +66,7 @@ class Host:
         self._judge(now)
         self._slow.start()
         rows = [watch.row() for watch in (*self._watches.values(), *self._left)]
-        rows += [file.row() for file in self._files]
+        rows += [file.row() for file in self.files]
         return Guests(tuple(rows), more)
 
     def _find(self, now: float) -> None:
@@ -114,7 +114,7 @@ class Host:
 
     def _candidates(self) -> list[Any]:
         """Those that somebody should take the time for; from the other thread."""
-        return [*(file for file in self._files if file.waits), *list(self._watches.values())]
+        return [*(file for file in self.files if file.waits), *list(self._watches.values())]
 
     def close(self) -> None:
         self._slow.stop()
