@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.events import Resize, ScreenResume, ScreenSuspend
 from textual.message import Message
 
-from uniobs.model.text import safe, size_text
+from uniobs.model.text import safe, size_text, width
 from uniobs.model.view import Column, Table
 from uniobs_probes.views.ls import COLUMNS as LS
 from uniobs_tui.bars import Bar, Line, Span
@@ -59,8 +59,10 @@ WIDE_TRAFFIC = Column("rates", "TRAFFIC", text=lambda row: spark(row["rates"], 2
 RATE = Column("rate", "NET", "right", "received and sent", _rate)
 LOG = Column("log", "VERDICT, OR LAST LINE OF ITS LOG", text=_log)
 NARROW: Final = (_named(16), "state", "beat_age_s", "cpu", "memory", TRAFFIC, "sees", LOG)
-WIDE: Final = (_named(32), "pid", "vmm", "unikernel", "state", "beat_age_s", "cpu", "memory", WIDE_TRAFFIC, RATE,
-               "sees", LOG)  # fmt: skip
+WIDE: Final = (
+    _named(32), "pid", "vmm", "unikernel", "state", "beat_age_s", "cpu", "memory", WIDE_TRAFFIC, RATE,
+    "sees", LOG,
+)  # fmt: skip
 TINY: Final = (_named(10), "state", LOG)
 
 
