@@ -1,6 +1,7 @@
 """What `core fix` writes: bytes that readelf and gdb read as meant; at any moment a core that opens."""
 
 import os
+import resource
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -10,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from support.bare_guest import region_blob
-from support.corewriters import elf, sparse
+from support.corewriters import elf, kdump, lime, sparse
 from support.nanos_shapes import SLIDE, Machine, built, needs_gcc
 from tests.support import build
 from tests.support.gdbcore import gdb
 from uniobs.cli import debuggers
 from uniobs.cores import fixed, open_core
 from uniobs.cores.elf import ElfCore
-from uniobs.errors import BadFormat, NotOffered, OutputError, UsageError
+from uniobs.errors import BadFormat, NotOffered, OutputError, UnknownMemory, UsageError
 from uniobs.export import drgn_plugin, gdbcore, gdbcore_copy, gdbcore_file
 from uniobs.export.gdbcore_view import LOADS_MAX, loads, view
 from uniobs.memory.blocks import Block
@@ -166,6 +167,60 @@ def test_nothing_is_left_when_it_fails(core: Path, tmp_path: Path, monkeypatch: 
         assert sorted(os.listdir(tmp_path)) == here
         with pytest.raises(OutputError, match="No such file"):
             gdbcore_file.fix_copy(target, str(tmp_path / "nowhere" / "copy"))
+
+
+def test_no_room_in_place_leaves_the_core_as_it_was(core: Path, guest: Guest) -> None:
+    """The disk fills up while it is appended to: RLIMIT_FSIZE does as ENOSPC would."""
+    before = core.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 100, hard))
+    try:
+        with pytest.raises(OutputError, match="File too large"):
+            gdbcore_file.fix_in_place(guest)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert core.read_bytes() == before
+
+
+def test_another_core_took_its_place(core: Path, guest: Guest) -> None:
+    """What was read of one file is never written into another."""
+    other = core.with_name("other")
+    other.write_bytes(core.read_bytes())
+    other.replace(core)
+    before = core.read_bytes()
+    with pytest.raises(OutputError, match="another file has taken its place"):
+        gdbcore_file.fix_in_place(guest)
+    assert core.read_bytes() == before
+
+
+def test_what_a_dump_lacks_is_left_out_of_its_copy(guest: Guest, tmp_path: Path) -> None:
+    """A kdump that was cut: the copy holds what can be read, and says how much that isn't."""
+    lost = 0x80000
+    region = region_blob(REGION, stack=(STACK - 4096, STACK))
+    taken = sparse([(0, MIB)], [(REGION, region), (lost, b"y" * 4096)], [CPU])
+    dump, copy = tmp_path / "dump", tmp_path / "copy"
+    kdump.write(dump, taken, "none")
+    os.truncate(dump, dump.stat().st_size - 10)  # within the last page's bytes
+    with closing(open_target(str(dump))) as cut:
+        done = gdbcore_file.fix_copy(cut, str(copy))
+        with pytest.raises(UnknownMemory):
+            cut.memory.read(lost, 1)
+    assert any("4096 bytes of its memory can't be read" in notice for notice in done.notices)
+    with closing(open_target(str(copy))) as fixed:
+        assert fixed.memory.read(0, lost) == guest.memory.read(0, lost)
+        rest = lost + 4096
+        assert fixed.memory.read(rest, MIB - rest) == guest.memory.read(rest, MIB - rest)
+        with pytest.raises(UnknownMemory):
+            fixed.memory.read(lost, 1)
+
+
+def test_nothing_is_copied_for_who_cant_be_helped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LiME tells no registers, and nothing is known of threads: that is said before gigabytes are written."""
+    dump = tmp_path / "dump"
+    lime.write(dump, sparse([(0, MIB)], [(0, b"x" * 4096)]))
+    monkeypatch.setattr(gdbcore_file, "converted", pytest.fail)
+    with closing(open_target(str(dump))) as target, pytest.raises(NotOffered):
+        gdbcore_file.fix_copy(target, str(tmp_path / "copy"))
 
 
 def test_linux_cores_need_no_fix(tmp_path: Path) -> None:

@@ -76,6 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         _drop_stdout()
         return _fail(f"{error.filename or 'input/output'}: {error.strerror or error}", EXIT_TARGET, error)
+    except MemoryError as error:
+        return _fail("this takes more memory than there is, or than ulimit -v allows", EXIT_TARGET, error)
     except Exception as error:  # noqa: BLE001 - the last resort: a bug is one line too
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return _fail(

@@ -2,7 +2,8 @@
 
 import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from uniobs.cores import fixed
@@ -20,15 +21,18 @@ PAGE: Final = 4096
 CHUNK, PIECE = 1 << 20, 1 << 16
 ZEROS: Final = bytes(PIECE)
 EXTENTS_MAX: Final = 1 << 16
+BLOCKS_MAX: Final = 1 << 16
 TRIES_MAX: Final = 1 << 16  # chunks that are looked for zeros
 
 
 class Source(NamedTuple):
-    """An ELF core as it is in the file: its header, its size, and where its memory lies."""
+    """An ELF core as it is in the file: its header, its size, and where its memory lies. ``unread``: bytes
+    of memory that another format's file should hold, and doesn't."""
 
     header: bytes
     size: int
     blocks: Sequence[Block]
+    unread: int = 0
 
 
 def converted(guest: "Guest", fd: int) -> Source:
@@ -41,18 +45,40 @@ def converted(guest: "Guest", fd: int) -> Source:
     if guest.origin.frames is not None:
         raise NotOffered("a paravirtual guest of Xen is fixed as xl dump-core wrote it, and not from a copy")
     at = PAGE
-    blocks = []
+    blocks: list[Block] = []
+    unread = 0
     for start, size in ranges:
-        blocks.append(Block(start, size, at))
-        for offset in range(0, size, CHUNK):
-            _put(fd, memory.read(start + offset, min(CHUNK, size - offset)), at + offset)
+        held = 0
+        for low, data in _pieces(memory, start, size):
+            _put(fd, data, at + low - start)
+            last = blocks[-1] if held else None
+            if last is not None and last.end == low:
+                blocks[-1] = last._replace(size=last.size + len(data))
+            else:
+                blocks.append(Block(low, len(data), at + low - start))
+            held += len(data)
+            if len(blocks) > BLOCKS_MAX:
+                raise NotOffered(f"{guest.name}: what can be read of its memory lies in too many pieces")
+        unread += size - held
         at += size + -size % PAGE
     registers = tuple(guest.registers()) if _has_registers(guest) else ()
     told = fixed.state(registers, guest.origin.identity, guest.origin.notices)
     plain = [gdbcore.Load(block.start, block.start, block.size, block.where, 7) for block in blocks]
     data, header = gdbcore.tail(at, gdbcore.note(fixed.NAME, fixed.STATE, told), plain)
     write(fd, data, at)
-    return Source(header, at + len(data), blocks)
+    return Source(header, at + len(data), blocks, unread)
+
+
+def _pieces(memory: Memory, start: int, size: int) -> Iterator[tuple[int, bytes]]:
+    """(address, bytes) of what can be read of a range; page by page where a file was cut or garbled."""
+    for at in range(start, start + size, CHUNK):
+        end = min(at + CHUNK, start + size)
+        try:
+            yield at, memory.read(at, end - at)
+        except UnknownMemory:
+            for page in range(at, end, PAGE):
+                with suppress(UnknownMemory):
+                    yield page, memory.read(page, min(PAGE, end - page))
 
 
 def _with_zeros(memory: Memory) -> list[Range]:

@@ -71,6 +71,8 @@ def fix_in_place(guest: "Guest") -> Fixed | None:
     check(guest)
     path = str(guest.origin.backend)
     with _exclusive(path) as fd:
+        if isinstance(guest.memory, FileMemory) and not os.path.sameopenfile(fd, guest.memory.fd):
+            raise OutputError(f"{path}: another file has taken its place meanwhile: try again")
         if _kept(fd, path) is not None:
             return None
         source = _as_it_lies(guest, fd)
@@ -78,7 +80,7 @@ def fix_in_place(guest: "Guest") -> Fixed | None:
             raise NotOffered(f"{path} is no ELF core, so it can't be fixed in place: -o FILE writes one")
         if _claimed(source.blocks, path, fd) > source.size:
             raise NotOffered(f"{path} is cut short: -o FILE fixes a copy")
-        return _append(guest, fd, source, sync=True)
+        return _append(guest, view(guest), fd, source, in_place=True)
 
 
 def undo(path: str) -> bool:
@@ -136,16 +138,17 @@ def _nameless(part: str) -> tuple[int, bool]:
 def fix_into(guest: "Guest", fd: int) -> Fixed:
     """As fix_copy, into an empty file that is open for reading and writing. Raises OSError too."""
     memory = guest.memory
+    seen = view(guest)  # who can't be helped learns it before anything is copied
     source = _as_it_lies(guest, memory.fd) if isinstance(memory, FileMemory) else None
     if source is not None and isinstance(memory, FileMemory):
         clone(memory.fd, fd, source.size)
     else:
         source = converted(guest, fd)
-    return _append(guest, fd, source, sync=False)
+    return _append(guest, seen, fd, source, in_place=False)
 
 
-def _append(guest: "Guest", fd: int, source: Source, *, sync: bool) -> Fixed:
-    seen = view(guest)
+def _append(guest: "Guest", seen: View, fd: int, source: Source, *, in_place: bool) -> Fixed:
+    """Raises OutputError; what was appended in place is taken back then, unless the header may lead to it."""
     mapped, note = loads(guest, source.blocks)
     path = str(guest.origin.backend)
     extra = [
@@ -154,19 +157,26 @@ def _append(guest: "Guest", fd: int, source: Source, *, sync: bool) -> Fixed:
     ]
     kept = gdbcore.note(fixed.NAME, fixed.BEFORE, fixed.keep(source.header, source.size))
     name = os.path.basename(symbol_file(guest.modules[0])) if guest.modules else guest.name
-    at = max(os.fstat(fd).st_size, _claimed(source.blocks, path, fd))
+    size = os.fstat(fd).st_size
+    at = max(size, _claimed(source.blocks, path, fd))
     at += -at % 16
     data, header = gdbcore.tail(at, gdbcore.notes(seen.threads, name, kept, extra), mapped)
     try:
-        write(fd, data, at)
-        if sync:
-            os.fdatasync(fd)
+        try:
+            write(fd, data, at)
+            if in_place:
+                os.fdatasync(fd)
+        except OSError:
+            os.ftruncate(fd, size)
+            raise
         write(fd, header, 0)
-        if sync:
+        if in_place:
             os.fdatasync(fd)
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror}") from error
-    notices = (*seen.notices, *((note,) if note else ()), *_not_held(guest.modules, mapped))
+    unread = (f"{source.unread} bytes of its memory can't be read, and aren't in the copy",)
+    more = (*((note,) if note else ()), *(unread if source.unread else ()))
+    notices = (*seen.notices, *more, *_not_held(guest.modules, mapped))
     return Fixed(seen, len(mapped), len(data), notices)
 
 

@@ -122,10 +122,13 @@ def loads(guest: "Guest", blocks: Sequence[Block]) -> tuple[list[Load], str | No
         pages = [Page(block.start, block.start, block.size) for block in blocks]
     starts = [block.start for block in blocks]
     try:
-        for seen, page in enumerate(pages):
-            if seen >= PAGES_MAX:
+        looked = 0
+        for page in pages:
+            looked += 1
+            if looked > PAGES_MAX:
                 raise Incomplete(f"only its first {PAGES_MAX} mappings were looked at")
-            for load in _held(page, blocks, starts):
+            for piece, load in enumerate(_held(page, blocks, starts)):
+                looked += piece > 0  # a large page may be held in very many pieces
                 last = found[-1] if found else None
                 if last is not None and _continues(last, load):
                     found[-1] = last._replace(size=last.size + load.size)

@@ -45,9 +45,11 @@ def snapshot(core: Core) -> Snapshot:
     """Everything an opened core holds: registers as told, RAM by its blocks. Reads all of it."""
     blocks = tuple(Range(block.start, block.size) for block in core.memory.blocks)
     contents = []
-    for held in core.memory.ranges():
-        for at in range(held.start, held.end, 1 << 20):
-            data = core.memory.read(at, min(1 << 20, held.end - at))
+    for held in core.memory.ranges():  # holes may begin within a page of the guest
+        block = next(block for block in blocks if block.start <= held.start < block.end)
+        start, end = held.start & -PAGE, min(held.end + -held.end % PAGE, block.end)
+        for at in range(max(start, block.start), end, 1 << 20):
+            data = core.memory.read(at, min(1 << 20, end - at))
             if data.strip(b"\0"):
                 contents.append((at, data))
     return Snapshot(blocks, tuple(contents), tuple(dict(one.values) for one in core.registers))
