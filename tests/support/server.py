@@ -59,11 +59,12 @@ class Server:
 
 
 def frame(
-    payload: bytes = b"", *, port: int = 40000, seq: int = 1, flags: int = 0x18, out: bool = False
+    payload: bytes = b"", *, port: int = 40000, seq: int = 1, ack: int = 1,
+    flags: int = 0x18, out: bool = False,
 ) -> bytes:
     """A TCP segment between a client's port and the server's port 80."""
     ends = (SERVER, CLIENT) if out else (CLIENT, SERVER)
     ports = (80, port) if out else (port, 80)
-    tcp = pack(">HHIIBBHHH", *ports, seq & 0xFFFFFFFF, 1, 5 << 4, flags, 1024, 0, 0) + payload
+    tcp = pack(">HHIIBBHHH", *ports, seq & 0xFFFFFFFF, ack, 5 << 4, flags, 1024, 0, 0) + payload
     ip = pack(">BBHHHBBH", 0x45, 0, 20 + len(tcp), 7, 0x4000, 64, 6, 0) + ends[0] + ends[1]
     return bytes.fromhex("525400123456525500000202") + b"\x08\x00" + ip + tcp

@@ -35,6 +35,7 @@ class FieldTree(Tree[tuple[int, int]]):
         if number == self._number:
             return
         self._number = number
+        line = max(self.cursor_line, 0)
         for node in self.root.children:
             (self._folded.discard if node.is_expanded else self._folded.add)(str(node.label))
         self.clear()
@@ -47,6 +48,11 @@ class FieldTree(Tree[tuple[int, int]]):
             for field in layer.fields:
                 node.add_leaf(Text(field.text), (field.start, field.stop))
         self.root.expand()
+        self.call_after_refresh(self._to, line)
+
+    def _to(self, line: int) -> None:
+        """The same place as in the packet before: often the same field."""
+        self.cursor_line = min(line, max(self.last_line, 0))
 
     def on_tree_node_highlighted(self, message: Any) -> None:
         message.stop()

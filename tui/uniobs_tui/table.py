@@ -188,6 +188,10 @@ class LineTable(TableKeys, can_focus=True):
         super().watch_scroll_y(old_value, new_value)
         self._measure()
 
+    def watch_show_vertical_scrollbar(self, shown: bool) -> None:
+        if shown:  # it may come after the table went to its end
+            self.vertical_scrollbar.position = self.scroll_y
+
     def on_resize(self, event: events.Resize) -> None:
         self._measure()
         self.call_after_refresh(self._to_cursor)
