@@ -13,7 +13,8 @@ from support.shop import shop, write
 from uniobs.cli.main import main
 
 Capture = pytest.CaptureFixture[str]
-ADDRESS = r"(?:\d+\.\d+\.\d+\.\d+|\[?[0-9a-f:]+\]?|\*)(?:%\S+)?:(?:\d+|\*)"
+# the fourth: an IPv4 address as IPv6 has it, of which a host may have connections too
+ADDRESS = r"(?:\d+\.\d+\.\d+\.\d+|\[?[0-9a-f:]+\]?|\*|\[?::ffff:\d+\.\d+\.\d+\.\d+\]?)(?:%\S+)?:(?:\d+|\*)"
 NETSTAT = re.compile(rf"(tcp|udp)6? +\d+ +\d+ {ADDRESS} +{ADDRESS} *[A-Z_12]* *")
 SS = re.compile(rf"(?:[A-Z0-9-]+|UNCONN) +\d+ +\d+ +{ADDRESS} +{ADDRESS}(?: +users:\(\(.*\)\))? *")
 PS = re.compile(r" *\d+ [A-Za-z][<NLsl+]* .+ +\d+\.\d+ +(?:\d+[:.])+\d+ \S.*")

@@ -143,7 +143,9 @@ def test_raw_memory(scenes: Any, tmp_path: Path) -> None:
     """Nothing but bytes of RAM: the kernel and its page tables are found by its text."""
     guest = scenes("deadlock").guest
     raw = tmp_path / "ram"
+    guest.qmp("stop")  # else its lists are of several moments: QEMU copies while vCPUs run
     guest.qmp("pmemsave", val=0, size=256 << 20, filename=str(raw))
+    guest.qmp("cont")
     assert bias_of(raw) == bias_in(guest)
     check_deadlock(uniobs("why", raw, *both(), expect=1))
 
