@@ -2,6 +2,7 @@
 
 import itertools
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -240,3 +241,48 @@ def test_a_smashed_frame_pointer_leads_into_nobody_elses_stack(tmp_path: Path, f
     assert not [frame for frame in found[frames + 2 :] if frame.trust != "scan"]
     assert note is not None
     assert "leads out of its stack" in note
+
+
+ODD = """
+long odd(void) { long made; __asm__ volatile("movabs $0x07060504030201e8, %0" : "=r"(made)); return made; }
+int main(void) { return (int)odd() + 1; }
+"""
+
+
+def test_a_number_that_ends_inside_an_instruction_is_no_return_address(tmp_path: Path) -> None:
+    """Bytes of an instruction may look like a call: what a search finds must follow a real one."""
+    (tmp_path / "odd.c").write_text(ODD)
+    program = build.compile_c(tmp_path, "odd", [tmp_path / "odd.c"], "-O1", "-g", "-fno-inline")
+    module = Module.load(program, BIAS)
+    odd = b"\xe8\x01\x02\x03\x04"
+    inside = next(
+        BIAS + low + bytes(text).index(odd) + 5
+        for low, text in module.elf.text
+        if odd in bytes(text)
+    )
+    call = after_call(module, "main", "odd")
+    areas = {address + BIAS: bytes(text) for address, text in module.elf.text}
+    space = FlatSpace(areas | {STACK: bytes(4096)})
+    space.write(STACK + 64, inside)
+    space.write(STACK + 128, call)
+    frames, _ = unwind([module], space, {"rip": 0x10, "rsp": STACK})
+    assert [frame.function for frame in frames[:2]] == [None, "main"]
+
+
+def test_a_stack_of_numbers_that_nearly_are_return_addresses_takes_no_time(tmp_path: Path) -> None:
+    """Each is looked at in its function's instructions: that function is disassembled once."""
+    (tmp_path / "long.S").write_text(
+        ".globl long, main\n.type long, @function\nlong:\n"
+        + ".rept 12000\n.byte 0xb8, 0xe8, 0, 0, 0\n.endr\nret\n.size long, . - long\n"
+        + '.type main, @function\nmain: ret\n.size main, 1\n.section .note.GNU-stack,"",@progbits\n'
+    )
+    module = Module.load(build.compile_c(tmp_path, "long", [tmp_path / "long.S"]), BIAS)
+    start = (module.symbol("long") or (0,))[0]
+    areas = {address + BIAS: bytes(text) for address, text in module.elf.text}
+    words = b"".join((start + 5 * number + 6).to_bytes(8, "little") for number in range(7000, 7000 + 4096))
+    space = FlatSpace(areas | {STACK: words})
+    began = time.process_time()
+    frames, note = unwind([module], space, {"rip": 0x10, "rsp": STACK + 8})
+    assert time.process_time() - began < 5
+    assert len(frames) == 1
+    assert note is not None

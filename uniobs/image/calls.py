@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
 _LONGEST: Final = 16  # bytes before the address that are looked at
 _LARGEST: Final = 1 << 16  # functions up to this size are disassembled from their start
+_FUNCTIONS: Final = 256  # that are remembered
 
 
 def _length(code: bytes, at: int) -> int:
@@ -57,17 +58,36 @@ def follows_call(module: "Module", address: int) -> bool | None:
     return ends_with_call(code)
 
 
-def surely_follows_call(module: "Module", address: int) -> bool:
-    """As follows_call, and the call is one when its function is disassembled from its start."""
-    if not follows_call(module, address):
-        return False
-    function = module.function(address - 1)
-    if function is None or address - function[1] > _LARGEST:
-        return True
+class CallSites:
+    """Where calls end, as functions are disassembled from their starts; each is once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], tuple[frozenset[int], int]] = {}
+
+    def surely(self, module: "Module", address: int) -> bool:
+        """As follows_call, and not by bytes in the midst of instructions (as far as they can be decoded)."""
+        if not follows_call(module, address):
+            return False
+        function = module.function(address - 1)
+        if function is None or not 0 < function[2] <= _LARGEST or module.elf.machine == EM_AARCH64:
+            return True
+        key = (id(module), function[1])
+        if key not in self._known:
+            if len(self._known) >= _FUNCTIONS:
+                self._known.clear()
+            self._known[key] = _calls(module, function[1], function[2])
+        ends, decoded = self._known[key]
+        return address in ends or address > decoded
+
+
+def _calls(module: "Module", start: int, size: int) -> tuple[frozenset[int], int]:
+    """(where its calls end, how far it could be decoded)."""
     from uniobs.image.decoder import decode
 
-    code = module.text(function[1], address - function[1])
-    last, end = "", function[1]
-    for start, size, mnemonic, _ in decode(code, function[1]):
-        last, end = mnemonic, start + size
-    return end != address or last in ("call", "lcall")
+    ends: set[int] = set()
+    decoded = start
+    for at, length, mnemonic, _ in decode(module.text(start, size), start):
+        decoded = at + length
+        if mnemonic in ("call", "lcall"):
+            ends.add(decoded)
+    return frozenset(ends), decoded
