@@ -241,7 +241,7 @@ class Watch:
             if not (self.stands or watched or "device" in slow.names) or (moved and "hung" in slow.names):
                 slow = None
         both = [one for one in (self.fast, slow) if one is not None]
-        return min(both, key=lambda one: one.severity) if both else None
+        return min(both, key=lambda one: (one.severity, one.headline is None)) if both else None
 
     def row(self) -> dict[str, Any]:
         """By the keys of ls's columns, and those of the home screen."""
