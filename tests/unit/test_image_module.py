@@ -156,6 +156,8 @@ def test_store(program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         b'{"path": 3}',
         b'{"path": "/dev/null"}',
         b'{"path": "a\\u0000b"}',
+        b'{"path": "/dev/null", "others": 7}',
+        b"[" * 60000,
     ):
         entry.write_bytes(garbage)
         assert store.find(module.build_id) is None
@@ -165,6 +167,36 @@ def test_store(program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert not store.remember(module)
+
+
+def test_store_remembers_where_an_image_lay_before(
+    program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same image is named at another place, which is deleted then: the place before still counts."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    first, second = tmp_path / "first", tmp_path / "second"
+    for path in (first, second):
+        path.write_bytes(program.read_bytes())
+        assert store.remember(Module.load(path))
+    identity = Module.load(first).build_id
+    assert identity is not None
+    assert store.find(identity) == second
+    assert [row.path for row in store.known()] == [str(second)]
+    second.unlink()
+    assert store.find(identity) == first
+    assert store.path_of(identity) == str(first)
+    first.write_bytes(Path("/bin/true").read_bytes())
+    assert store.find(identity) is None
+
+
+def test_store_when_an_entry_goes_meanwhile(
+    program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another user of the cache deletes: what is left still counts."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert store.remember(Module.load(program))
+    (tmp_path / "cache" / "uniobs" / "images" / f"{'0' * 40}.json").symlink_to("nowhere")
+    assert [row.path for row in store.known()] == [str(program)]
 
 
 def test_disassembly(program: Path) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _KNOWN_MAX: Final = 512  # images that are tried against a guest of which nothing else is known
 _SAMPLES_MAX: Final = 16
 _TEXT_MAX: Final = 65536
+_OTHERS_MAX: Final = 4
 
 
 class Known(NamedTuple):
@@ -52,12 +53,13 @@ def remember(module: "Module") -> bool:
     row: dict[str, Any] = {"path": str(module.path.resolve()), "debug": None}
     if module.debug is not None:
         row["debug"] = str(module.debug.path.resolve())
+    row["others"] = []
     row["samples"] = [[address, data.hex()] for address, data in module.samples]
-    text = json.dumps(row)
     for identity in (module.build_id, module.text_sha):
         entry = _entry(identity) if identity else None
-        if entry is None:
+        if entry is None or identity is None:
             continue
+        text = json.dumps({**row, "others": _others(identity, row["path"])})
         try:
             if _same(entry, text):
                 continue
@@ -75,6 +77,21 @@ def remember(module: "Module") -> bool:
         except OSError:
             return False
     return True
+
+
+def _others(identity: str, path: str) -> list[str]:
+    """Where the same image lay before, and still does: the latest may be a copy that is soon deleted."""
+    old = _read(identity)
+    if old is None:
+        return []
+    paths = [one for one in _paths(old) if one != path and os.path.isfile(one)]
+    return list(dict.fromkeys(paths))[:_OTHERS_MAX]
+
+
+def _paths(row: dict[str, Any]) -> list[str]:
+    others = row.get("others")
+    found = [row["path"], *(others if isinstance(others, list) else [])]
+    return [one for one in found if isinstance(one, str)][: 1 + _OTHERS_MAX]
 
 
 def _kept(module: "Module") -> bool:
@@ -103,23 +120,31 @@ def _same(entry: str, text: str) -> bool:
     return True
 
 
+def _dated(entry: "os.DirEntry[str]") -> tuple[int, str] | None:
+    """(time of change, path); None for one that is gone meanwhile."""
+    try:
+        return entry.stat().st_mtime_ns, entry.path
+    except OSError:
+        return None
+
+
 def known() -> list[Known]:
     """What was remembered with samples, the latest first; each image once."""
     import json
 
     try:
         with os.scandir(folder()) as entries:
-            files = [(e.stat().st_mtime_ns, e.path) for e in entries if e.name.endswith(".json")]
+            dated = [_dated(e) for e in entries if e.name.endswith(".json")]
     except OSError:
         return []
     found: dict[str, Known] = {}
-    for _, path in sorted(files, reverse=True)[:_KNOWN_MAX]:
+    for _, path in sorted(filter(None, dated), reverse=True)[:_KNOWN_MAX]:
         try:
             with open(path, "rb") as file:
                 row = json.loads(file.read(_TEXT_MAX))
             samples = tuple((int(address), bytes.fromhex(data)) for address, data in row["samples"])
             name = row["path"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue
         usable = samples and all(0 <= address < 1 << 64 and 0 < len(data) <= 256 for address, data in samples)
         if isinstance(name, str) and usable and name not in found:
@@ -136,7 +161,9 @@ def find(identity: str) -> "Path | None":
 def path_of(identity: str) -> str | None:
     """Where the image of a build-id or text hash was; another file may be there by now."""
     row = _read(identity.lower())
-    return row["path"] if row else None
+    if row is None:
+        return None
+    return next((path for path in _paths(row) if os.path.isfile(path)), row["path"])
 
 
 def _read(identity: str) -> dict[str, Any] | None:
@@ -148,7 +175,7 @@ def _read(identity: str) -> dict[str, Any] | None:
     try:
         with open(entry, "rb") as file:
             row = json.loads(file.read(_TEXT_MAX))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return row if isinstance(row, dict) and isinstance(row.get("path"), str) else None
 
@@ -162,12 +189,12 @@ def recall(identity: str, bias: int = 0) -> "Module | None":
     if row is None:
         return None
     debug = row.get("debug")
-    try:
-        try:
-            module = Module.load(row["path"], bias, debug if isinstance(debug, str) else None)
-        except UniobsError:
-            module = Module.load(row["path"], bias)
-        same = identity in (module.build_id, module.text_sha)
-    except (UniobsError, ValueError):
-        return None
-    return module if same else None
+    for path in _paths(row):
+        for beside in (debug, None) if isinstance(debug, str) else (None,):
+            try:
+                module = Module.load(path, bias, beside)
+                if identity in (module.build_id, module.text_sha):
+                    return module
+            except (UniobsError, ValueError):
+                continue
+    return None
