@@ -13,6 +13,7 @@ from uniobs.export import gdbcore_file
 from uniobs.target import open_target
 
 UNIOBS = str(Path(sys.executable).parent / "uniobs")
+DRGN = Path(sys.executable).parent / "drgn"
 
 
 def main() -> int:
@@ -43,6 +44,12 @@ def figures() -> Iterator[Figure]:
             "uniobs bt, every stack of a 1 GiB core", "ms", lambda: cost(bt, (0, 4)).wall,
             "gdb, on the fixed core", lambda: cost(gdb).wall,
         )  # fmt: skip
+        if DRGN.exists():
+            script = Path(directory) / "stacks.py"
+            script.write_text("for thread in prog.threads():\n    print(prog.stack_trace(thread.tid))\n")
+            drgn = (str(DRGN), "-q", "-c", str(copy), str(script))
+            theirs = "drgn, on the fixed core"
+            yield paired("the same", "ms", lambda: cost(bt, (0, 4)).wall, theirs, lambda: cost(drgn).wall)
 
 
 def append(core: Path, disk: int) -> Callable[[], float]:
