@@ -50,3 +50,30 @@ def test_by_index_as_well(tmp_path: Path) -> None:
     opened = module._opened[0]
     opened.keeper.index = symbolindex.index_of(opened)
     assert named(module, "take") == ("take", "take")
+
+
+LABELS = """
+.text
+.globl outer, main
+.type outer, @function
+outer: nop
+inside: nop
+nop
+.size outer, . - outer
+alone: nop
+nop
+.type main, @function
+main: ret
+.size main, 1
+.section .note.GNU-stack,"",@progbits
+"""
+
+
+def test_a_label_inside_a_function_is_no_function(tmp_path: Path) -> None:
+    (tmp_path / "labels.S").write_text(LABELS)
+    module = Module.load(build.compile_c(tmp_path, "labels", [tmp_path / "labels.S"], "-no-pie"))
+    start, size = module.symbol("outer") or (0, 0)
+    assert size == 3
+    names = [(module.function(start + at) or ("",))[0] for at in range(6)]
+    assert names == ["outer", "outer", "outer", "alone", "alone", "main"]
+    assert [module.symbolise(start + at)[0].function for at in range(6)] == names

@@ -46,7 +46,8 @@ class Symbols:
             text = bytes(self._strings[offset : offset + 4096])
             end = text.find(b"\0")
         name = text[: end if end >= 0 else len(text)].decode("utf-8", "replace")
-        return name.partition("@")[0] or name  # of fork@@GLIBC_2.2.5 the version says nothing of the code
+        plain = name.partition("@")[0]  # of fork@@GLIBC_2.2.5 the version says nothing of the code
+        return plain if plain.isidentifier() else name
 
     def _rather(self, one: _Key, other: _Key) -> bool:
         """Whether the first of two names at one address is the one to show: accept, not __libc_accept."""
@@ -86,18 +87,22 @@ class Symbols:
         return starts, rows
 
     def function(self, address: int) -> Symbol | None:
-        """The function that holds ``address``. One without a size reaches to the next symbol in code."""
+        """The function that holds ``address``. One without a size reaches to the next symbol in code; but a
+        label inside a function that has one is none."""
         starts, rows = self._functions
         last = bisect_right(starts, address) - 1
+        label: Symbol | None = None
         for index in range(last, max(-1, last - _NESTED), -1):
             start = starts[index]
             size, name, kind, binding, following = rows[index]
             if not size and index == last:
                 area = self._part(start)
-                size = min(following if following > start else area[1], area[1]) - start if area else 0
-            if address < start + size:
+                reach = min(following if following > start else area[1], area[1]) - start if area else 0
+                if address < start + reach:
+                    label = Symbol(self._name(name), start, reach, kind, binding)
+            elif address < start + size:
                 return Symbol(self._name(name), start, size, kind, binding)
-        return None
+        return label
 
     def functions(self) -> list[tuple[int, int, str]]:
         """(start, size, name) of every function, ascending."""
