@@ -21,7 +21,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 ZSH = """
 zmodload zsh/zpty
 zpty shell zsh -f -i
-zpty -w shell "PROMPT=; autoload -Uz compinit; compinit -u -D; source $1; stty cols 200; echo READY"
+zpty -w shell "PROMPT=; autoload -Uz compinit; $1; stty cols 200; echo READY"
 while zpty -r shell line && [[ $line != *READY* || $line == *echo* ]]; do :; done
 zpty -w -n shell "$2"$'\\t'
 zpty -w -n shell $'\\C-a'"print -r -- GOT:"$'\\C-e\\n'
@@ -119,8 +119,10 @@ def test_fish(folder: Path) -> None:
         ("uniobs completion fi", "uniobs completion fish"),
     ],
 )
-def test_zsh(folder: Path, typed: str, wanted: str) -> None:
-    (got,) = run(folder, "zsh", "-f", "-c", ZSH, "zsh", "script.zsh", typed)
+@pytest.mark.parametrize("how", ["compinit -u -D; source script.zsh", "fpath=($PWD $fpath); compinit -u -D"])
+def test_zsh(folder: Path, how: str, typed: str, wanted: str) -> None:
+    shutil.copy(folder / "script.zsh", folder / "_uniobs")
+    (got,) = run(folder, "zsh", "-f", "-c", ZSH, "zsh", how, typed)
     assert got.removeprefix("GOT:").strip() == wanted
 
 

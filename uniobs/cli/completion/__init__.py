@@ -1,6 +1,7 @@
 """Completion for shells: scripts that know all options, and ask uniobs only for the guests' names."""
 
 SHELLS = ("bash", "zsh", "fish")
+FIRST = {"zsh": "#compdef uniobs\n"}  # what zsh looks for when the file is on $fpath
 HEAD = "# Completion of uniobs: made of its commands' definitions by `uniobs completion {shell}`.\n"
 
 
@@ -11,4 +12,4 @@ def script(shell: str) -> str:
     from uniobs.cli.definitions import definitions
 
     made: str = import_module(f"uniobs.cli.completion.{shell}").script(definitions())
-    return HEAD.format(shell=shell) + made
+    return FIRST.get(shell, "") + HEAD.format(shell=shell) + made

@@ -44,7 +44,7 @@ fi
 def script(found: list[d.Definition]) -> str:
     lines = [f"    {_quoted(f'{one.name}:{one.about}')}\n" for one in found if " " not in one.name]
     commands = f"\n_uniobs_commands=(\n{''.join(lines)}    'help:what a command answers'\n)\n"
-    return "#compdef uniobs\n" + commands + "".join(_function(one) for one in found) + _help() + FRAME
+    return commands + "".join(_function(one) for one in found) + _help() + FRAME
 
 
 def _help() -> str:
