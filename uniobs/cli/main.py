@@ -40,8 +40,8 @@ The tools you lost when you left Linux, for a unikernel that is live, hung or de
 
 {commands}
 
-TARGET is a guest's name or pid (uniobs ls), a core file, a guest's memory file, or
-serial:///PATH of its virtio-serial socket. Without one: the only guest there is.
+TARGET is a guest's name or pid (uniobs ls), a core or snapshot, a recording, a guest's memory
+file, or serial:///PATH of its virtio-serial socket. Without one: the only guest there is.
 uniobs COMMAND --help tells the rest.
 Exit: 0 fine, 1 a finding, 2 usage, 3 target unreadable, 4 incomplete, 5 not offered,
 7 image mismatch, 130 interrupted.
