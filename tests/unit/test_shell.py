@@ -145,7 +145,7 @@ def test_instructions(run: Session) -> None:
 
 
 def test_whatis(run: Session) -> None:
-    assert "is points+0xc, 24 bytes of data of shell: int points[1].y" in run("&points[1].y::whatis").out
+    assert "is points+0xc, 24 bytes of data of shell: points[1].y (int)" in run("&points[1].y::whatis").out
     assert "is run_it, code of shell, shell.c:" in run("::whatis run_it").out
     assert "isn't mapped" in run("::whatis 16").out or run("::whatis 16").code == 0
 

@@ -73,7 +73,7 @@ def _variable(shell: Shell, address: int) -> list[str]:
         except UniobsError:
             return [text]
         path, kind = member_path(value.type, offset) if value.address == start else ("", None)
-        return [f"{text}: {kind} {shown}{path}" if kind is not None else text]
+        return [f"{text}: {shown}{path} ({kind})" if kind is not None else text]
     return []
 
 
