@@ -19,7 +19,7 @@ def _real(**kwargs: Any) -> "argparse.ArgumentParser":
         """A mistake is one line with exit code 2, and -h isn't ours where a tool has its own."""
 
         def error(self, message: str) -> NoReturn:
-            raise UsageError(f"{message} (uniobs {self.prog.split()[-1]} --help)")
+            raise UsageError(f"{message} ({self.prog} --help)")
 
     return OneLine(
         add_help=False, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs
