@@ -77,3 +77,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_unknown_command_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["netsat"]) == 2
     assert capsys.readouterr().err == "uniobs: no command 'netsat': did you mean netstat?\n"
+
+
+def test_a_verb_s_mistake_names_its_own_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["core", "take", "--nonsense"]) == 2
+    assert capsys.readouterr().err.endswith("(uniobs core take --help)\n")
