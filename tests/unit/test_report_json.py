@@ -10,6 +10,11 @@ import pytest
 from support.shop import crashed, shop, write
 from uniobs.cli.main import main
 from uniobs.cli.report.build import KEYS
+from uniobs.cli.report.cause import place_text
+from uniobs.cli.report.model import FrameRow
+from uniobs.cli.report.words import function
+from uniobs.cli.stacks import frame_name
+from uniobs.model.guest import Frame
 
 DOC = (Path(__file__).parents[2] / "docs" / "report.md").read_text("utf-8")
 JSON = DOC.partition("\n## JSON\n")[2]
@@ -70,3 +75,12 @@ def test_a_deadlock(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert found["sections"]["cause"]["state"] == "not-offered"  # its region has no room for one
     first = found["sections"]["stacks"]["data"]["groups"][0]
     assert first["told"] and [thread["tid"] for thread in first["threads"]] == [3, 4]
+
+
+def test_a_function_is_called_what_bt_calls_it() -> None:
+    """Templates take a screen: people read a short form, the same everywhere."""
+    whole = "sched::thread::do_wait_until<sched::noninterruptible, sched::thread::dummy_lock>"
+    row = FrameRow(4, 0x1000, whole, "sched.hh", 1250, 3, "cfi", "cfi", "loader.elf", False)
+    frame = Frame(4, 0x1000, whole, "sched.hh", 1250, "cfi")
+    assert function(row) == frame_name(frame) == "sched::thread::do_wait_until<...>"
+    assert place_text(frame, 0x1000) == "sched::thread::do_wait_until<...> (sched.hh:1250)"

@@ -111,10 +111,10 @@ def frame_name(frame: Frame) -> str:
     """Its function, or its address."""
     if frame.function is None:
         return f"{frame.pc:#x}"
-    return _brief(frame.function)
+    return brief_name(frame.function)
 
 
-def _brief(function: str) -> str:
+def brief_name(function: str) -> str:
     """C++'s templates may take a screen; JSON has the whole name."""
     if len(function) <= 48:
         return function
@@ -134,7 +134,7 @@ def how(frame: Frame) -> str:
     """How a frame is known, what it is inlined into, what makes it doubtful."""
     text = HOW[frame.trust]
     if frame.inlined_into:
-        text += f" (inlined into {_brief(frame.inlined_into)})"
+        text += f" (inlined into {brief_name(frame.inlined_into)})"
     if frame.unproven:
         text += " UNPROVEN: its code in memory differs from the image"
     return text.strip()

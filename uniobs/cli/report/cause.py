@@ -7,6 +7,7 @@ from uniobs.cli.report import code
 from uniobs.cli.report.context import Context
 from uniobs.cli.report.model import Around, Cause, Fact, PageFacts, Section
 from uniobs.cli.report.page import page_of, words
+from uniobs.cli.stacks import brief_name
 from uniobs.errors import UniobsError
 from uniobs.image.disasm import Instruction, Operand, disassemble
 from uniobs.image.machinery import died_at, waits_at
@@ -189,4 +190,5 @@ def place_text(frame: Frame | None, pc: int) -> str:
     if frame is None:
         return f"{pc:#x}"
     spot = f"{frame.file.rsplit('/', 1)[-1]}:{frame.line}" if frame.file and frame.line else ""
-    return f"{frame.function or f'{pc:#x}'}" + (f" ({spot})" if spot else "")
+    name = brief_name(frame.function) if frame.function else f"{pc:#x}"
+    return name + (f" ({spot})" if spot else "")

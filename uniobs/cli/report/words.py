@@ -3,6 +3,7 @@
 from typing import Final
 
 from uniobs.cli.report.model import Edge, FrameRow, StackGroup
+from uniobs.cli.stacks import brief_name
 
 MEMBERS: Final = 16  # threads of one stack that are named
 
@@ -32,7 +33,8 @@ def members(group: StackGroup) -> list[str]:
 
 
 def function(frame: FrameRow) -> str:
-    return frame.function if frame.function is not None else f"{frame.pc:#x}"
+    """As uniobs bt names it; JSON has the whole name."""
+    return brief_name(frame.function) if frame.function is not None else f"{frame.pc:#x}"
 
 
 def spot(frame: FrameRow) -> str:

@@ -124,7 +124,7 @@ def _frame(frame: model.FrameRow) -> Html:
     doubt = frame.trust == "scan" or frame.unproven
     cells = (
         el("span", f"#{frame.level}", class_="level"),
-        el("code", function(frame), class_="function"),
+        el("code", function(frame), class_="function", title=frame.function),
         el("span", spot(frame), class_="spot"),
         el("span", frame.how, class_="how warn" if doubt else "how"),
     )
