@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from support import screens
+from tests.support.server import Server
 from tests.support.story import told
+from uniobs.errors import NotOffered
 from uniobs_tui.app import UniobsApp
 from uniobs_tui.hexview import HexView
 from uniobs_tui.homepoll import Host
@@ -156,11 +158,21 @@ def test_back_in_time(story: str) -> None:
     screens.drive(app(story), script, (100, 60))
 
 
-def test_a_guest_without_rings_is_told(tmp_path: Path) -> None:
-    file = screens.recorded_shop(tmp_path / "shop.uniobs")
+def test_a_guest_without_a_packet_ring_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server()
+
+    def without(question: str) -> Any:
+        raise NotOffered(f"kv doesn't offer {question}: its kernel keeps none")
+
+    monkeypatch.setattr(server.guest, "walker", without)
+    monkeypatch.setattr("uniobs_tui.session.open_target", lambda *_, **__: server.guest)
 
     async def script(pilot: Any) -> None:
         await opened(pilot, "packets")
-        assert "TIME" in screens.text(pilot.app)
+        seen = " ".join(screens.text(pilot.app, BODY).split())
+        assert "kv doesn't offer packets: its kernel keeps none." in seen
+        assert "uniobs tcpdump --vmm kv" in seen
+        await opened(pilot, "trace")
+        assert "links the stub" in " ".join(screens.text(pilot.app, BODY).split())
 
-    screens.drive(app(str(file)), script)
+    screens.drive(app("kv"), script)

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.server import Server, frame
+from uniobs.errors import UsageError
 from uniobs.export.pcap import PcapWriter
 from uniobs.model.guest import Packet
 from uniobs.target.guest import Guest
@@ -141,3 +142,26 @@ def compare(layer: Layer, proto: Any) -> None:
                 assert (one.start, one.stop - one.start) == places[name], name
                 compared += 1
     assert compared >= 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tcp port 80 and host 10.0.2.2", "not arp", "ether host 52:54:00:12:34:56", "ip6 host fe80::1",
+        "port http or tcp[tcpflags] & (tcp-syn|tcp-fin) != 0", "icmp[icmptype] == icmp-echo", "vlan 5 && ip",
+        "less 100", "src net 10.0.0.0/8", r"ip proto \tcp", "len > 60 || udp",
+        "tcp[((tcp[12:1]&0xf0)>>2):4]=0x47455420",
+    ],
+)  # fmt: skip
+def test_filters_that_need_no_names(text: str) -> None:
+    OfPackets(text)
+
+
+@pytest.mark.parametrize("text", ["host example", "example.org", "tcp and src a-host", "net home", "host fe"])
+def test_names_are_not_looked_up(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(expression: str) -> None:
+        raise AssertionError("libpcap would look it up")
+
+    monkeypatch.setattr("uniobs.export.bpf.Filter", asked)
+    with pytest.raises(UsageError, match="aren't looked up"):
+        OfPackets(text)

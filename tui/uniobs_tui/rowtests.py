@@ -1,11 +1,23 @@
 """What rows of streams can be asked besides their text: whose they are, which call, which packet."""
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
+from uniobs.errors import UsageError
 from uniobs_probes.views.log_text import parse_levels
 from uniobs_probes.views.strace_filter import parse_filter
 from uniobs_tui.search import limited
+
+WORD: Final = re.compile(r"[\w.:-]+")
+NAMED: Final = frozenset({"port", "portrange", "proto", "protochain"})  # what follows is no host
+FLAGS: Final = ("tcp-", "icmp-", "icmp6-")
+WORDS: Final = frozenset(
+    "aarp ah and arp atalk broadcast clnp decnet dst esis esp ether fddi gateway greater host icmp icmp6 "
+    "icmp6code icmp6type icmpcode icmptype igmp igrp inbound ip ip6 ipx isis iso lat len less link llc mask "
+    "mopdl moprc mpls multicast net netbeui not or outbound pim port portrange pppoed pppoes proto "
+    "protochain rarp sca sctp src stp tcp tcpflags tr udp vlan vrrp wlan".split()
+)
 
 
 class OfThread:
@@ -61,12 +73,14 @@ class OfLevels(OfText):
 
 
 class OfPackets(OfText):
-    """pcap-filter(7). Raises UsageError with libpcap's words, NotOffered without it."""
+    """pcap-filter(7), but that no host's name is looked up: that may take for ever, with each key that is
+    typed. Raises UsageError with libpcap's words, NotOffered without it."""
 
     def __init__(self, text: str) -> None:
         from uniobs.export.bpf import Filter
 
         super().__init__(text)
+        refuse_names(text)
         self._filter = Filter(text)
 
     def passing(self, source: Any, indexes: Sequence[int]) -> Sequence[int]:
@@ -76,6 +90,16 @@ class OfPackets(OfText):
     def __del__(self) -> None:
         if hasattr(self, "_filter"):
             self._filter.close()
+
+
+def refuse_names(text: str) -> None:
+    """Raises UsageError for a word that libpcap would take for a host's name."""
+    before = ""
+    for word in WORD.findall(text):
+        known = word in WORDS or word.startswith(FLAGS) or before in NAMED
+        if word[0].isalpha() and ":" not in word and not known:
+            raise UsageError(f"{word}: hosts' names aren't looked up here, say their addresses")
+        before = word
 
 
 def _name(source: Any, index: int) -> str:

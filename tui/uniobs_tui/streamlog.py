@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from uniobs.errors import TargetGone, UniobsError
 from uniobs.model.guest import Loss
 from uniobs.model.text import width
+from uniobs.model.view import Follow
 from uniobs.target.recorded import RecordedGuest
 from uniobs_tui.ring import Ring, Row
 
@@ -50,15 +51,19 @@ class StreamLog:
         self.ring = Ring()
         self._stamp = 0
         self._loss = Loss()
+        self._full = False
         self._moments, self._stops = array("Q"), array("Q")
 
-    def feed(self, target: Any, items: Sequence[Any], loss: Loss) -> None:
+    def feed(self, target: Any, items: Sequence[Any], follow: Follow) -> None:
         """Rows of a poll, after a line about what was lost before them."""
         rows = self.maker.rows(target, items)
-        self._tell_loss(loss)
+        self._tell_loss(follow.loss)
         for row in rows:
             self._stamp = max(self._stamp, row.stamp)
             self.ring.append(row._replace(stamp=self._stamp))
+        if getattr(follow, "full", False) and not self._full:
+            self._full = True
+            self.say("-- the buffer is full: what came later wasn't recorded")
 
     def _tell_loss(self, loss: Loss) -> None:
         before, self._loss = self._loss, loss
@@ -79,7 +84,7 @@ class StreamLog:
     def began_anew(self) -> int:
         """Another boot: stamps begin again. The number of its first row."""
         first = self.ring.stop
-        self._stamp, self._loss = 0, Loss()
+        self._stamp, self._loss, self._full = 0, Loss(), False
         if first:
             self.say("-- the guest began anew")
         self.maker.restart()
@@ -184,7 +189,7 @@ class Live:
             items = [*self._follow.poll(), *(self._follow.flush() if gone else ())]
         except TargetGone:
             items = list(self._follow.flush())
-        log.feed(guest, items, self._follow.loss)
+        log.feed(guest, items, self._follow)
 
     def source(self, session: Any) -> StreamSource:
         self.poll(session.gone is not None)
@@ -227,7 +232,7 @@ class Played:
             self.log.began_anew()
             question = self.log.maker.question
             self._follow = getattr(self._guest.walker(question), question)()
-        self.log.feed(self._guest, self._follow.poll(), self._follow.loss)
+        self.log.feed(self._guest, self._follow.poll(), self._follow)
         self.log.mark(self._guest.playback.now)
 
     def source(self, session: Any) -> StreamSource:
@@ -255,7 +260,7 @@ class Once:
     def __init__(self, maker: Maker, guest: Any) -> None:
         log = StreamLog(maker)
         follow = getattr(guest.walker(maker.question), maker.question)()
-        log.feed(guest, [*follow.poll(), *follow.flush()], follow.loss)
+        log.feed(guest, [*follow.poll(), *follow.flush()], follow)
         self._source = StreamSource(log, log.ring.stop, maker.open(guest, None))
 
     def source(self, session: Any) -> StreamSource:

@@ -61,7 +61,6 @@ class PacketDetail(Container):
 class PacketsPane(StreamPane):
     name_, title, key_ = "packets", "Packets", "P"
     question = "packets"
-    advice = "uniobs tcpdump --vmm takes a VM's from its VMM"
     filter_hint: ClassVar[str] = "as tcpdump takes it: tcp port 80 and host 10.0.2.2"
     DEFAULT_CSS = """
     PacketsPane #rows { height: 2fr; }
@@ -91,13 +90,18 @@ class PacketsPane(StreamPane):
     # --- in the worker's thread -----------------------------------------------------------------------
 
     def look(self, session: Session, wish: Any) -> Packets:
-        source = session.streams.source("packets")
+        source = self.source(session)
         if not isinstance(wish, Opened):
             return Packets(source)
         said = conversation_of(wish.follow, wish.number) if wish.follow is not None else None
         if self._layers is None or self._layers[0] != wish.number:
             self._layers = (wish.number, decoded(wish.data, wish.length))
         return Packets(source, wish.number, self._layers[1], said)
+
+    def advice(self, session: Session) -> str:
+        if not session.live or session.guest.kind != "vm":
+            return ""
+        return f"Its VMM can be asked: uniobs tcpdump --vmm {session.name}"
 
     def unfinished(self, value: Any) -> bool:
         return isinstance(value, Packets) and value.source.progress < 1

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Final
 
 from textual.widget import Widget
 
-from uniobs.errors import UniobsError
+from uniobs.errors import NotOffered, UniobsError
 from uniobs_tui.arrange import Test, TextTest
 from uniobs_tui.frame import Frame
 from uniobs_tui.panes.parts import PartPane
@@ -20,7 +20,6 @@ AGAIN_S: Final = 0.25  # between two looks at a ring that may be written over
 
 class StreamPane(PartPane):
     question: ClassVar[str] = ""
-    advice: ClassVar[str] = ""  # what can be done where there is none
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,6 +27,7 @@ class StreamPane(PartPane):
         self._about: Mapping[str, Any] = {}
         self._told: list[str] = []  # what the rows are narrowed to
         self._live = False
+        self._seen: object = None
 
     def parts(self) -> Iterable[Widget]:
         yield LineTable(tail=True, id="rows")
@@ -51,21 +51,35 @@ class StreamPane(PartPane):
     # --- asking ---------------------------------------------------------------------------------------
 
     def look(self, session: Session, wish: Any) -> Any:
-        return session.streams.source(self.question)
+        return self.source(session)
+
+    def source(self, session: Session) -> StreamSource:
+        try:
+            return session.streams.source(self.question)
+        except NotOffered as error:
+            advice = self.advice(session)
+            raise NotOffered(f"{error}. {advice}") if advice else error from error
+
+    def advice(self, session: Session) -> str:
+        """What can be done where there is none."""
+        return ""
 
     def unfinished(self, value: Any) -> bool:
         return isinstance(value, StreamSource) and value.progress < 1
 
     def fill(self, value: Any, answer: Answer) -> None:
         self._live = answer.moment is None
-        self.rows.show(value)
+        looked = (value.log, value.base, len(value), value.progress)
+        if looked != self._seen:  # else a table would be drawn anew four times a second
+            self._seen = looked
+            self.rows.show(value)
         if self.unfinished(value):
             self.post_message(self.Again())
         self._notes()
 
     def fail(self, why: str, answer: Answer) -> None:
-        self._live = False
-        super().fail(f"{why}. {self.advice}" if self.advice else why, answer)
+        self._live, self._seen = False, None
+        super().fail(why, answer)
 
     def say(self, text: str) -> None:
         """One line where the keys are."""

@@ -12,6 +12,7 @@ from uniobs_tui.calls_rows import About
 from uniobs_tui.panes.stream import StreamPane
 from uniobs_tui.ring import Row
 from uniobs_tui.rowtests import OfCalls
+from uniobs_tui.session import Session
 from uniobs_tui.streamlog import StreamSource
 from uniobs_tui.table import LineTable
 from uniobs_tui.tableline import clean, fit
@@ -25,7 +26,6 @@ OPEN_LINES: Final = 6
 class TracePane(StreamPane):
     name_, title, key_ = "trace", "Calls", "s"
     question = "trace"
-    advice = "A guest that links the stub tells its calls"
     filter_hint: ClassVar[str] = "a regular expression, or calls: %network  !%file  trace=open,close"
     DEFAULT_CSS = """
     TracePane #open { height: auto; color: $text-muted; border-top: solid $panel; display: none; }
@@ -40,6 +40,9 @@ class TracePane(StreamPane):
 
     def make_test(self, text: str) -> Test:
         return OfCalls(text) if text.startswith(("%", "!", "trace=")) else TextTest(text)
+
+    def advice(self, session: Session) -> str:
+        return "A guest that links the stub tells its calls" if session.live else ""
 
     def fill(self, value: Any, answer: Answer) -> None:
         super().fill(value, answer)
