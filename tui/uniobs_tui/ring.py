@@ -7,11 +7,12 @@ from array import array
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-PAGE: Final = 512
-BYTES_MAX: Final = 24 << 20
-OVERHEAD: Final = 40  # bytes a row takes beside its text
+PAGE: Final = 64
+BYTES_MAX: Final = 16 << 20
+OVERHEAD: Final = 48  # bytes a row takes beside its text
 SEPARATOR: Final = "\x1f"  # no safe text holds it
 TEXT_MAX: Final = 4096
+DATA_MAX: Final = 1 << 16
 UNKNOWN: Final = -(1 << 63)
 LOOKS: Final = ("", "bad", "warn", "good", "dim", "bold", "lost")
 
@@ -43,7 +44,7 @@ class Page:
 
     def append(self, row: Row) -> None:
         self.text += SEPARATOR.join(row.cells).encode("utf-8", "replace")[:TEXT_MAX]
-        self.data += row.data
+        self.data += row.data[:DATA_MAX]
         self.tids.append(row.tid & (1 << 64) - 1)
         self.numbers.append(row.number if -(1 << 63) <= row.number < 1 << 63 else UNKNOWN)
         self.looks.append(LOOKS.index(row.look))
