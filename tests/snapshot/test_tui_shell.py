@@ -225,3 +225,29 @@ async def typed(pilot: Any, text: str) -> None:
     await pilot.press(*(NAMES.get(char, char) for char in text), "enter")
     await pilot.pause()
     await screens.settle(pilot)
+
+
+def test_escape_goes_back_step_by_step(recording: str) -> None:
+    async def script(pilot: Any) -> None:
+        await screens.press(pilot, "t")
+        await typed(pilot, "\\worker")
+        assert "ticker" not in screens.text(pilot.app)
+        await screens.press(pilot, "escape")  # first the filter
+        assert "ticker" in screens.text(pilot.app)
+        await screens.press(pilot, "escape")
+        assert isinstance(pilot.app.screen, HomeScreen)
+
+    screens.drive(app(recording), script)
+
+
+def test_tabs_by_key_and_by_mouse(recording: str) -> None:
+    async def script(pilot: Any) -> None:
+        await pilot.click("#tabs", offset=(16, 0))
+        await screens.settle(pilot)
+        assert pilot.app.screen.pane.title == "Threads"
+        for key, title in (("7", "Locks"), ("c", "Counters"), ("ctrl+left", "Memory"), ("1", "Overview")):
+            await screens.press(pilot, key)
+            assert pilot.app.screen.pane.title == title
+            assert title in screens.text(pilot.app, "#tabs")  # the open one can always be seen
+
+    screens.drive(app(recording), script)

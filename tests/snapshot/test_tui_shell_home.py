@@ -197,3 +197,14 @@ def test_sparks() -> None:
     assert spark([0, 1, 2, 4, 8], 5) == "▁▁▂▄█"
     assert spark([], 3) == "   " and spark([0, 0], 3) == " ▁▁" and spark([5], 1) == "█"
     assert spark(range(100), 10)[-1] == "█" and len(spark(range(100), 10)) == 10
+
+
+def test_by_keys_to_those_in_trouble() -> None:
+    async def script(pilot: Any) -> None:
+        table = pilot.app.screen.query_one(LineTable)
+        for key in (4802, 5102, 5200, 4802):  # from edge, the first row
+            await pilot.press("w")
+            await pilot.pause()
+            assert table.key == key
+
+    screens.drive(lambda: UniobsApp(place=Told(*everybody())), script)

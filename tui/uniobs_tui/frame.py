@@ -33,7 +33,7 @@ class Frame(Screen[None]):
         super().__init__()
         self.rounds = 0  # how often its worker began anew
         self._pattern = ""
-        self._filter = ""
+        self._filters: dict[str, str] = {}  # of each view
 
     def parts(self) -> ComposeResult:
         """What stands above the keys."""
@@ -71,6 +71,18 @@ class Frame(Screen[None]):
     def filter_by(self, text: str) -> str:
         return "nothing to filter here"
 
+    def where(self) -> str:
+        """The view that a filter is for."""
+        return ""
+
+    def unfilter(self) -> bool:
+        """Escape: everything is shown again; False when it was."""
+        if not self._filters.get(self.where()):
+            return False
+        self.filter_by("")
+        self._filters.pop(self.where(), None)
+        return True
+
     def filter_hint(self) -> str:
         return "text or a regular expression; empty shows all"
 
@@ -92,7 +104,7 @@ class Frame(Screen[None]):
         self.query_one(Prompt).open("search", hint="text or a regular expression")
 
     def action_filter(self) -> None:
-        self.query_one(Prompt).open("filter", self._filter, hint=self.filter_hint())
+        self.query_one(Prompt).open("filter", self._filters.get(self.where(), ""), hint=self.filter_hint())
 
     def action_again(self, by: int) -> None:
         if not self._pattern:
@@ -127,7 +139,7 @@ class Frame(Screen[None]):
             return self.search_for(self._pattern, 1) if self._pattern else ""
         why = self.filter_by(text)
         if not why:
-            self._filter = text
+            self._filters[self.where()] = text
         return why
 
     def run_command(self, text: str) -> str:

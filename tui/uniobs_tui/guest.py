@@ -1,5 +1,6 @@
 """The screen of one guest: its views, one clock for all of them."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
@@ -107,10 +108,11 @@ class GuestScreen(Frame):
         if self._beside is not None:
             self._beside.start()
 
-    def on_unmount(self) -> None:
+    async def on_unmount(self) -> None:
+        """They end when what they ask is answered: the screen doesn't wait for it."""
         if self._beside is not None:
-            self._beside.stop()
-        self.worker.stop()
+            await asyncio.to_thread(self._beside.stop)
+        await asyncio.to_thread(self.worker.stop)
 
     # --- views ----------------------------------------------------------------------------------------
 
@@ -132,7 +134,7 @@ class GuestScreen(Frame):
         for name, pane in self._panes.items():
             pane.display = name == info.name
         self.query_one(Tabs).tell(info.name)
-        self.worker.watch(self._moment, self._panes[info.name], self._applies)
+        self.worker.watch(self._panes[info.name], self._moment, self._applies)
         self.refocus()
 
     def refocus(self) -> None:
@@ -161,7 +163,7 @@ class GuestScreen(Frame):
             self.worker.poke()
 
     async def action_back(self) -> None:
-        if self.pane is not None and self.pane.back():
+        if (self.pane is not None and self.pane.back()) or self.unfilter():
             return
         if self._before:
             await self.action_pane(self._before.pop())
@@ -349,6 +351,9 @@ class GuestScreen(Frame):
         if info is not None:
             self.run_worker(self.action_pane(info.name), exclusive=False)
         return ""
+
+    def where(self) -> str:
+        return self._current
 
     def search_for(self, pattern: str, by: int) -> str:
         return self.pane.search(pattern, by) if self.pane is not None else ""

@@ -1,5 +1,6 @@
 """Home: every guest of this host, those in trouble on top."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
@@ -81,6 +82,11 @@ class GuestSource(TableSource):
         return "warn" if row["error"] else ""
 
 
+def in_trouble(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The worst first."""
+    return sorted((row for row in rows if row["card"]), key=lambda row: (row["card"][0], row["name"]))
+
+
 class Cards(Bar):
     """Those in trouble, in plain words."""
 
@@ -89,7 +95,7 @@ class Cards(Bar):
     """
 
     def tell(self, rows: Sequence[Mapping[str, Any]], height: int) -> None:
-        found = sorted((row for row in rows if row["card"]), key=lambda row: (row["card"][0], row["name"]))
+        found = in_trouble(rows)
         room = max(height // CARDS_SHARE, 1)
         if len(found) > room:
             shown, more = found[: room - 1], len(found) - room + 1
@@ -119,6 +125,8 @@ class HomeScreen(Frame):
     help_title = "Guests"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Open"),
+        Binding("w", "trouble", "Next in trouble", show=False),
+        Binding("escape", "unfilter", "All guests again", show=False),
     ]
 
     class Polled(Message):
@@ -154,8 +162,8 @@ class HomeScreen(Frame):
             self._started = True
             self.worker.start()
 
-    def on_unmount(self) -> None:
-        self.worker.stop()
+    async def on_unmount(self) -> None:
+        await asyncio.to_thread(self.worker.stop)
 
     def on_screen_resume(self, event: ScreenResume) -> None:
         self.worker.rest(False)
@@ -234,6 +242,20 @@ class HomeScreen(Frame):
 
     def on_line_table_chosen(self, message: LineTable.Chosen) -> None:
         self.action_open()
+
+    def action_trouble(self) -> None:
+        """The cursor to the next of those on the cards, the worst first."""
+        rows = self.guests.rows if self.guests is not None else ()
+        keys = [row["key"] for row in in_trouble(rows)]
+        if not keys:
+            self.say("nobody is in trouble, as far as was looked", "good")
+            return
+        table = self.query_one(LineTable)
+        after = keys.index(table.key) + 1 if table.key in keys else 0
+        table.go(keys[after % len(keys)])
+
+    def action_unfilter(self) -> None:
+        self.unfilter()
 
     def action_open_guest(self, spec: str) -> None:
         row = next((row for row in (self.guests.rows if self.guests else ()) if row["spec"] == spec), None)

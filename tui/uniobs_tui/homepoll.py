@@ -150,11 +150,11 @@ class _Slow:
                 pause = 0.2
                 continue
             watch = min(due, key=lambda watch: watch.slow_due)
-            cpu = time.thread_time()
+            cpu, first = time.thread_time(), watch.slow_due == 0.0
             watch.slow_look()
             cost = time.thread_time() - cpu
             watch.slow_due = time.monotonic() + max(SLOW_S, 20 * cost)
-            pause = 12 * cost
+            pause = cost if first else 12 * cost
 
 
 class HomeWorker:
