@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from support.bare_guest import region_blob
+from support.coreprobe import look, walk
 from support.corewriters import Snapshot, elf, sparse, xen
 from support.region_core import REGION, linux_core, qemu_core
-from uniobs.cores import open_core
-from uniobs.errors import UniobsError
 from uniobs.memory.base import Range
 from uniobs.target import discovery, open_target
 
@@ -62,53 +61,6 @@ def core(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         assert target.region is not None
         assert len(target.walker("threads").threads()) == 1
     return path
-
-
-def one_line(error: UniobsError) -> None:
-    text = str(error)
-    assert text
-    assert "\n" not in text
-    assert len(text) < 500
-
-
-def look(path: Path) -> None:
-    """Open it and read a little of everything."""
-    try:
-        core = open_core(str(path))
-    except UniobsError as error:
-        one_line(error)
-        return
-    with closing(core.memory) as memory:
-        for part in list(memory.ranges())[:8]:
-            for address, size in (
-                (part.start, 64),
-                (part.end - 8, 16),
-                (part.start, min(part.size, 1 << 20)),
-            ):
-                try:
-                    assert len(memory.read(address, size)) == size
-                except UniobsError as error:
-                    one_line(error)
-        for file in core.files:
-            assert isinstance(file.path, str)
-
-
-def walk(path: Path) -> None:
-    """Ask a target of it what a command would."""
-    try:
-        target = open_target(str(path))
-    except UniobsError as error:
-        one_line(error)
-        return
-    with closing(target):
-        try:
-            target.status(0)
-            for thread in target.walker("threads").threads():
-                target.stack(thread)
-            target.registers()
-            target.space.read(0x1000, 64)
-        except UniobsError as error:
-            one_line(error)
 
 
 def interesting(random_: random.Random, size: int) -> int:

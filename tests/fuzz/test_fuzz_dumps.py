@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from support.bare_guest import region_blob
+from support.coreprobe import look, one_line, walk
 from support.corewriters import (
     PAGE,
     Snapshot,
@@ -107,50 +108,6 @@ def made(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         assert target.region is not None
         assert len(target.walker("threads").threads()) == 1
     return one
-
-
-def one_line(error: UniobsError) -> None:
-    text = str(error)
-    assert text
-    assert "\n" not in text
-    assert len(text) < 700
-
-
-def look(path: Path) -> None:
-    """Open it and read a little of everything."""
-    try:
-        core = open_core(str(path))
-    except UniobsError as error:
-        one_line(error)
-        return
-    with closing(core.memory) as memory:
-        for part in list(memory.ranges())[:8]:
-            whole = (part.start, min(part.size, 1 << 16))
-            for address, size in ((part.start, 64), (part.end - 8, 16), whole):
-                try:
-                    assert len(memory.read(address, size)) == size
-                except UniobsError as error:
-                    one_line(error)
-        for registers in (*core.registers, *core.threads.values()):
-            assert all(0 <= value < 1 << 64 for value in registers.values.values())
-
-
-def walk(path: Path) -> None:
-    """Ask a target of it what a command would."""
-    try:
-        target = open_target(str(path))
-    except UniobsError as error:
-        one_line(error)
-        return
-    with closing(target):
-        try:
-            target.status(0)
-            for thread in target.walker("threads").threads():
-                target.stack(thread)
-            target.registers()
-            target.space.read(0x1000, 64)
-        except UniobsError as error:
-            one_line(error)
 
 
 def interesting(random_: random.Random, size: int) -> int:

@@ -8,7 +8,7 @@ from uniobs.errors import NoSuchTarget, NotOffered, TargetError, UsageError
 from uniobs.lean import TYPE_CHECKING
 from uniobs.model.guest import Registers
 from uniobs.target.guest import Guest
-from uniobs.target.origin import Origin
+from uniobs.target.origin import Origin, running
 
 if TYPE_CHECKING:
     from uniobs.target.discovery import GuestInfo
@@ -183,19 +183,10 @@ def _qemu_origin(info: "GuestInfo", name: str | None) -> Origin:
         except NotOffered as error:
             raise NotOffered(f"registers: {error}") from None
 
-    return Origin(
-        name=name or info.name,
-        kind="vm",
-        vmm=info.vmm,
-        memory=memory,
-        live=True,
-        find_region=lambda hint: scan.find_region(memory, hint),
-        registers=registers,
-        pid=info.pid,
-        info=info,
-        image_hint=info.kernel,
-        notices=tuple(notices),
-    )
+    def find(hint: int | None) -> int | None:
+        return scan.find_region(memory, hint)
+
+    return running(info, name, memory, find, registers, notices=notices)
 
 
 def _hosted_origin(info: "GuestInfo", name: str | None) -> Origin:
@@ -208,16 +199,7 @@ def _hosted_origin(info: "GuestInfo", name: str | None) -> Origin:
     def registers() -> Sequence[Registers]:
         raise NotOffered("the kernel keeps a hosted guest's registers; take a core (gcore) to see them")
 
-    return Origin(
-        name=name or info.name,
-        kind="process",
-        vmm=info.vmm,
-        memory=memory,
-        live=True,
-        find_region=lambda hint: scan.find_at(memory, discovery.region_mappings(info), hint),
-        registers=registers,
-        pid=info.pid,
-        info=info,
-        image_hint=info.kernel,
-        identity=True,
-    )
+    def find(hint: int | None) -> int | None:
+        return scan.find_at(memory, discovery.region_mappings(info), hint)
+
+    return running(info, name, memory, find, registers, identity=True)

@@ -59,3 +59,30 @@ class Origin:
     frames: Callable[[int], int] | None = None  # what page tables say -> guest-physical: a PV guest of Xen
     placed: tuple[Placed, ...] = ()  # of recordings
     control: Registers | None = None  # CR0, CR3, CR4 when registers() has none: of recordings
+
+
+def running(
+    info: "GuestInfo",
+    name: str | None,
+    memory: Memory,
+    find_region: Callable[[int | None], int | None],
+    registers: Callable[[], Sequence[Registers]],
+    *,
+    identity: bool = False,
+    notices: Sequence[str] = (),
+) -> Origin:
+    """Of a guest whose process is found on this host; ``name``: as the user calls it."""
+    return Origin(
+        name=name or info.name,
+        kind=info.kind,
+        vmm=info.vmm,
+        memory=memory,
+        live=True,
+        find_region=find_region,
+        registers=registers,
+        pid=info.pid,
+        info=info,
+        image_hint=info.kernel,
+        identity=identity,
+        notices=tuple(notices),
+    )

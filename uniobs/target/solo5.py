@@ -17,7 +17,7 @@ from uniobs.memory.process import ProcessMemory
 from uniobs.model.guest import Registers, Status
 from uniobs.target import procfs, scan
 from uniobs.target.hosted import waiting_registers
-from uniobs.target.origin import Origin
+from uniobs.target.origin import Origin, running
 
 if TYPE_CHECKING:
     from uniobs.target.discovery import GuestInfo
@@ -80,19 +80,10 @@ def origin(info: "GuestInfo", name: str | None) -> Origin:
             time.sleep(LOOK_S)
         raise NotOffered("registers can't be had: it runs, and Linux tells where it is only while it waits")
 
-    return Origin(
-        name=name or info.name,
-        kind="vm",
-        vmm=info.vmm,
-        memory=memory,
-        live=True,
-        find_region=lambda hint: scan.find_region(memory, hint),
-        registers=registers,
-        pid=info.pid,
-        info=info,
-        image_hint=info.kernel,
-        identity=True,
-    )
+    def find(hint: int | None) -> int | None:
+        return scan.find_region(memory, hint)
+
+    return running(info, name, memory, find, registers, identity=True)
 
 
 def waits(pid: int) -> bool | None:
