@@ -122,6 +122,7 @@ class _Keys:
     def __init__(self) -> None:
         self._keys: array[Any] | list[Any] = array("q")
         self._unknown: list[int] = []
+        self._kinds: set[bool] = set()  # whether they are text
         self._count = 0
 
     def add(self, some: Sequence[Any]) -> None:
@@ -130,6 +131,8 @@ class _Keys:
             if value is None or (isinstance(value, float) and math.isnan(value)):
                 self._unknown.append(self._count)
                 value = None
+            else:
+                self._kinds.add(isinstance(value, str))
             filled.append(value)
             self._count += 1
         if not isinstance(self._keys, list):
@@ -146,10 +149,14 @@ class _Keys:
 
     def sorted(self, falling: bool) -> Generator["float | Heavy", Any, Any]:
         keys, unknown = self._keys, set(self._unknown)
-        known = [i for i in range(len(keys)) if i not in unknown] if unknown else range(len(keys))
-        yield 0.5
+        known: Any = range(len(keys))
+        if unknown:
+            known = array("Q")
+            for at in range(0, len(keys), CHUNK):
+                known.extend(i for i in range(at, min(at + CHUNK, len(keys))) if i not in unknown)
+                yield 0.5
         if isinstance(keys, list):
-            rank = _rank([keys[i] for i in known])
+            rank = _rank(len(self._kinds) > 1)
             if len(known) > AT_ONCE:
                 found = yield from _merged(known, keys, rank, falling)
             else:
@@ -165,10 +172,9 @@ class _Keys:
         return [*found, *self._unknown]
 
 
-def _rank(known: Sequence[Any]) -> Callable[[Any], Any]:
+def _rank(mixed: bool) -> Callable[[Any], Any]:
     """Numbers before text where both come."""
-    kinds = {isinstance(value, str) for value in known}
-    return (lambda value: (isinstance(value, str), value)) if len(kinds) > 1 else (lambda value: value)
+    return (lambda value: (isinstance(value, str), value)) if mixed else (lambda value: value)
 
 
 def _merged(
