@@ -62,16 +62,14 @@ def folded(text: str, room: int, look: str = "", indent: str = "      ") -> list
     """A line as it is laid out; what doesn't fit goes on below it, from a space on if there is one."""
     lines: list[Line] = []
     rest = safe(text)
-    while width(rest) > room:
-        at = room
-        while width(rest[:at]) > room:
+    while width(rest) > room and len(rest) > len(indent) + 1:
+        at = max(room, 0)
+        while at > 0 and width(rest[:at]) > room:
             at -= 1
         space = rest.rfind(" ", len(indent) + 1, at + 1)
-        at = space if space > 0 else at
+        at = max(space if space > 0 else at, len(indent) + 1)  # it must get on in the least room
         lines.append(line(rest[:at].rstrip(), look))
         rest = indent + rest[at:].lstrip()
-        if at <= len(indent):  # no room to go on in
-            break
     return [*lines, line(rest, look)]
 
 
