@@ -12,7 +12,7 @@ from textual.events import Event, Key
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Input
+from textual.widgets import Input, OptionList
 
 from uniobs.errors import UniobsError
 from uniobs_tui.footer import KeyBar
@@ -171,6 +171,9 @@ class UniobsApp(App[int]):
         if isinstance(event, Key) and not event.is_forwarded:
             for bar in self.screen.query(KeyBar):
                 bar.hush()
+            lists = self.screen.query(OptionList) if event.key in ("pageup", "pagedown") else ()
+            if not all(one.size for one in lists):
+                return  # Textual's lists have no pages where there is no room for a line
             means = self.typed.get(event.key)
             if means is not None and not isinstance(self.focused, Input):
                 event = Key(means, None)
