@@ -12,6 +12,7 @@ STT_NOTYPE: Final = 0
 STT_OBJECT: Final = 1
 STT_FUNC: Final = 2
 STT_IFUNC: Final = 10
+_NO_PLACES: Final = (3, 4, 6)  # sections, source files, and what each thread has its own of: no addresses
 _PREFERENCE: Final = {1: 0, 10: 0, 2: 1, 0: 2}  # bindings: global (and unique), weak, local
 Part = tuple[int, int]
 _Key = tuple[int, int, int, int]  # kind, without a size, preference of its binding, name offset
@@ -147,7 +148,7 @@ class Symbols:
         text = bytes(self._strings)
         for name, info, _, section, address, size in struct.iter_unpack("<IBBHQQ", self._table):
             kind = info & 15
-            if not name or not section or kind in (3, 4):  # sections, source files
+            if not name or not section or kind in _NO_PLACES:
                 continue
             end = text.find(b"\0", name)
             key = text[name:end]
@@ -183,7 +184,7 @@ class Symbols:
             while entry >= 0 and (left := left - 1):
                 if entry % 24 == 0:
                     _, info, _, section, address, size = _ENTRY.unpack_from(table, entry)
-                    if at and section and info & 15 not in (3, 4):  # no sections, no source files
+                    if at and section and info & 15 not in _NO_PLACES:
                         symbol = Symbol(name, address, size, info & 15, info >> 4)
                         found.append((_PREFERENCE.get(info >> 4, 3), entry, symbol))
                 entry = table.find(offset, entry + 1)

@@ -64,9 +64,27 @@ class GuestScope:
     def _proven(self) -> list[Any]:
         return [m for m in self.target.modules if m.proof is not None and not m.proof.forced]
 
-    def _modules(self, what: str) -> list[Any]:
-        """Those with debug information. Raises NotOffered when there are none."""
+    def _meant(self, name: str) -> tuple[list[Any], str]:
+        """The images that may have a name, and the name in them ('kernel.elf'::ticks is of one)."""
         modules = list(self.target.modules)
+        image, _, rest = name.partition("::")
+        chosen = [module for module in modules if rest and module.name == image]
+        return (chosen, rest) if chosen else (modules, name)
+
+    def _ask_back(self, modules: list[Any], name: str) -> None:
+        """Raises NotOffered for a name that a kernel and its program have; libraries come after both."""
+        found = [
+            module.name
+            for number, module in enumerate(modules)
+            if (not number or ".so" not in module.name) and module.symbol(name) is not None
+        ]
+        if len(found) > 1:
+            ways = " or ".join(f"'{image}'::{name}" for image in found)
+            raise NotOffered(f"{name} is in {len(found)} images: say {ways}")
+
+    def _modules(self, what: str, modules: list[Any] | None = None) -> list[Any]:
+        """Those with debug information. Raises NotOffered when there are none."""
+        modules = list(self.target.modules) if modules is None else modules
         described = [module for module in modules if module.dwarf is not None]
         if not described:
             if not modules:
@@ -77,10 +95,13 @@ class GuestScope:
         return described
 
     def variable(self, name: str) -> Value:
-        """ "name", "ns::name", or "file.c::name" for one of several of a name; a local one comes first."""
+        """ "name", "ns::name", or "file.c::name" or "image::name" for one of several of a name; a local one
+        comes first."""
         if self.local is not None and "::" not in name and (local := self.local(name)) is not None:
             return local
-        modules = self._modules(name)
+        among, name = self._meant(name)
+        self._ask_back(among, name)
+        modules = self._modules(name, among)
         problems: list[NotOffered] = []
         unit, _, rest = name.partition("::")
         for module in modules:
@@ -113,7 +134,9 @@ class GuestScope:
         return " or ".join(get_close_matches(name, names, n=2, cutoff=0.75)) if len(names) < _NAMES else ""
 
     def symbol(self, name: str) -> tuple[int, bool] | None:
-        for module in self.target.modules:
+        modules, name = self._meant(name)
+        self._ask_back(modules, name)
+        for module in modules:
             found = module.symbol(name)
             if found is not None:
                 return found[0], bool(module.holds(found[0]))
