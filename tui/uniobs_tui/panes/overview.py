@@ -156,7 +156,7 @@ def layout(value: Facts, room: int, height: int) -> list[Line]:
     left_room = max(20, room) if room < 100 else (room - 3) // 2
     tail = 2 if height >= 22 else 0
     lower = height - len(lines) - tail  # the last lines: what to type next
-    threads = _thread_lines(value, left_room, max(3, lower - (3 if room < 100 else 0)))
+    threads = _thread_lines(value, left_room, max(5, lower - (3 if room < 100 else 0)))
     log = _log_lines(value, left_room, max(2, lower - (len(threads) if room < 100 else 0)))
     lines += columns(threads, log, left_room, 3) if room >= 100 else [*threads, *log]
     if tail and lower > 0:
@@ -177,8 +177,8 @@ def _verdict(value: Facts, room: int, height: int) -> list[Line]:
     lines += wrapped(verdict.about, room, "dim")[:1]
     said = [text for one in verdict.found if one.severity < FINDING for text in one.lines]
     most = 0 if height < 22 else max(2, (height - 18) // 2)
-    most = most if value.rates else height // 2
-    if said and most:
+    most = most if value.rates else min(height // 2, height - 15)
+    if said and most > 0:
         lines += [Line(), *[row for text in said for row in folded("  " + text, room)][:most]]
     lines.append(Line())
     return lines

@@ -94,8 +94,18 @@ class PartPane(Pane):
         self._shown = None
         self._offered(why)
 
+    def first(self) -> Widget | None:
+        return super().first() if self.query_one(".body").display else None
+
     def _offered(self, why: str) -> None:
-        self.query_one(".body").display = not why
+        body = self.query_one(".body")
+        if body.display == bool(why):
+            body.display = not why
+            focused = self.screen.focused
+            if why and focused is not None and body in focused.ancestors:
+                self.screen.set_focus(None)
+            elif not why and focused is None and self.display and (first := self.first()) is not None:
+                first.focus()
         told = self.query_one(".why", Static)
         told.display = bool(why)
         if why:

@@ -10,7 +10,7 @@ from uniobs.cli.report.words import function, members, spot, title
 from uniobs.errors import NotOffered
 from uniobs.model.text import pad, safe, width
 from uniobs_tui.judge import Judge
-from uniobs_tui.lines_view import Line, LinesView, cut, line, wrapped
+from uniobs_tui.lines_view import Line, LinesView, cut, folded, line, wrapped
 from uniobs_tui.panes.parts import TextPane
 from uniobs_tui.session import Session
 from uniobs_tui.source_view import NAMES, REPEATS, TRUST
@@ -56,7 +56,7 @@ def _group(group: StackGroup, room: int) -> list[Line]:
     lines = [Line(cut(((title(group), look),), room), group.threads[0].tid)]
     lines += [Line(cut((("  " + text, ""),), room)) for text in members(group)]
     if group.error:
-        lines += wrapped(f"  no stack: {group.error}", room, "dim", "  ")
+        lines += folded(f"  no stack: {group.error}", room, "dim")
     names = min(NAMES, max((width(safe(function(f))) for f in group.frames), default=0))
     spots = min(NAMES, max((width(safe(spot(f))) for f in group.frames), default=0))
     last, same, skipped = "", 0, 0
@@ -79,5 +79,5 @@ def _group(group: StackGroup, room: int) -> list[Line]:
         )
         lines.append(Line(cut(spans, room)))
     if group.note:
-        lines += wrapped(f"  ({group.note})", room, "dim", "  ")
+        lines += folded(f"  ({group.note})", room, "dim", "   ")
     return lines
