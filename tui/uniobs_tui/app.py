@@ -168,6 +168,8 @@ class UniobsApp(App[int]):
 
     async def on_event(self, event: Event) -> None:
         """Keys of the keymap become those that are bound, but for where text is typed."""
+        if isinstance(event, Key) and not self.screen_stack:
+            return  # typed while it ended
         if isinstance(event, Key) and not event.is_forwarded:
             for bar in self.screen.query(KeyBar):
                 bar.hush()
