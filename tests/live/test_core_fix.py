@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -206,7 +207,11 @@ def test_taken_and_fixed_at_once(tmp_path: Path) -> None:
     with booted() as guest:
         guest.wait_ready()
         core = tmp_path / "taken.core"
+        mine = tmp_path / "taken.core.part"
+        mine.write_text("somebody's own")
         ran = uniobs("core", "take", "--fix", guest.pid, "-o", core)
+        assert mine.read_text() == "somebody's own"
+        assert core.stat().st_mode & stat.S_IWUSR  # QEMU leaves it read-only
         assert f"{core}: " in ran.out and f"gdb {demo_elf()} {core}" in ran.out
         assert "it runs on" in ran.err
         assert guest.http("GET", "/")[0] == 200

@@ -193,6 +193,20 @@ def test_another_core_took_its_place(core: Path, guest: Guest) -> None:
     assert core.read_bytes() == before
 
 
+def test_a_core_that_may_not_be_written_to(
+    core: Path, guest: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As QEMU leaves its own, for everybody but root."""
+
+    def denied(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", denied)
+    for what in (lambda: gdbcore_file.fix_in_place(guest), lambda: gdbcore_file.undo(str(core))):
+        with pytest.raises(OutputError, match=r"chmod u\+w it, or write a copy with -o"):
+            what()
+
+
 def test_what_a_dump_lacks_is_left_out_of_its_copy(guest: Guest, tmp_path: Path) -> None:
     """A kdump that was cut: the copy holds what can be read, and says how much that isn't."""
     lost = 0x80000

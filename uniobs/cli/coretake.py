@@ -1,7 +1,9 @@
 """Taking a core of a running guest: the one thing here that holds the guest up, and it says for how long."""
 
 import os
+import stat
 import time
+from contextlib import suppress
 from typing import Any
 
 from uniobs.errors import NotOffered, OutputError, TargetError, UsageError
@@ -26,13 +28,14 @@ def take(target: Any, file: str, *, force: bool = False, compress: bool = False)
         raise OutputError(f"{file}: no such directory")
     if compress and target.kind == "process":
         raise NotOffered(f"{target.name} is a hosted guest: gdb writes its core, and never compresses it")
-    part = f"{path}.part"
-    _remove(part)
+    part = f"{path}.{os.getpid()}.part"  # nobody else's
     begun = time.monotonic()
     try:
         changed = _hosted(target, part) if target.kind == "process" else _qemu(target, part, compress)
         seconds = time.monotonic() - begun
-        size = os.stat(part).st_size
+        about = os.stat(part)
+        with suppress(PermissionError):  # QEMU leaves it read-only, and core fix --in-place is to come
+            os.chmod(part, stat.S_IMODE(about.st_mode) | stat.S_IWUSR)
         os.replace(part, path)
     except FileNotFoundError as error:
         raise TargetError(f"no core came out at {part}: does {target.vmm} see the same files?") from error
@@ -42,7 +45,7 @@ def take(target: Any, file: str, *, force: bool = False, compress: bool = False)
         _remove(part)
     return {
         "file": file,
-        "bytes": size,
+        "bytes": about.st_size,
         "seconds": round(seconds, 3),
         "changed": changed.format(seconds=seconds),
     }

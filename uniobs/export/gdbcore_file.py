@@ -262,6 +262,11 @@ def _exclusive(path: str) -> Iterator[int]:
     """The file, open for writing, and nobody else of us at it."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except PermissionError as error:
+        raise OutputError(
+            f"{path} may not be written to (QEMU leaves its cores read-only): chmod u+w it, "
+            "or write a copy with -o"
+        ) from error
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror}") from error
     try:
