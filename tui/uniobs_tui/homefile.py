@@ -8,7 +8,7 @@ from typing import Any
 from uniobs.errors import NotOffered, UniobsError
 from uniobs.model.findings import findings
 from uniobs.target.open import looks_recorded, open_target
-from uniobs_tui.homewatch import Judged, judged
+from uniobs_tui.homewatch import Judged, judged, last_line
 
 
 class FileWatch:
@@ -72,9 +72,5 @@ def _facts(target: Any) -> dict[str, Any]:
             facts |= {"unikernel": target.walker("threads").name, "sees": "walker"}
         except NotOffered:
             return facts
-    try:
-        lines = target.walker("log").log().poll()
-        facts["log"] = lines[-1].text if lines else None
-    except UniobsError:
-        return facts
+    facts["log"] = last_line(target)
     return facts

@@ -6,6 +6,7 @@ No Textual here. A Watch belongs to the poller's thread; only ``slow`` is set by
 import time
 from collections import deque
 from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from uniobs.cli.headline import sentence
@@ -212,23 +213,29 @@ class Watch:
             return
 
     def slow_look(self) -> None:
-        """Everything, watching as long as it takes, on an opened target of its own: for another thread."""
+        """Everything, watching as long as it takes, on an opened target of its own: for another thread.
+
+        The first time of a guest without a region only what answers at once: others want to be seen, too.
+        """
         try:
             target = open_guest(self.info, self.images)
         except UniobsError:
             return
+        region = None
         try:
             region = target.region
-            status = target.status()
-            found, _ = findings(target)
+            quick = region is None and self.slow is None
+            status = target.status(0) if quick else target.status()
+            found, _ = findings(target, skip=WAITING if quick else ())
             beat = region.live().beat_count if region is not None else None
             if region is None:
                 self.kernel = target.walker("threads").name
                 self.sees = "walker"
+                self.log = last_line(target) or self.log
             self.slow = judged(target, status, found, beat)
         except UniobsError:
-            if region is None:
-                self.slow = judged(target, target.status(0), ())
+            with suppress(UniobsError):
+                self.slow = self.slow if region is not None else judged(target, target.status(0), ())
         finally:
             target.close()
 
@@ -275,6 +282,14 @@ def _card(state: str, found: Judged | None) -> tuple[int, str, str] | None:
     if found.headline is None and found.status.state not in ("dead", "hung"):
         return None
     return found.severity, found.text, found.style
+
+
+def last_line(target: Any) -> str | None:
+    try:
+        lines = target.walker("log").log().poll()
+    except UniobsError:
+        return None
+    return lines[-1].text if lines else None
 
 
 def _idle(region: Any, live: Any) -> bool:
