@@ -15,6 +15,7 @@ _LARGEST = {"elements": 100_000, "depth": 64, "follow": 16, "rows": 1_000_000}
 
 WORDS = """\
 EXPR alone is printed: lock_a.owner->name, *table[3], (struct x *)0x1234, a[0:8], sizeof x, $rip, $3.rsp
+'file.c'::name and 'image'::name say which of several is meant
 [EXPR]::CMD gives a command its value: worker-a::stack, $rsp::whatis, lock_a::type
 CMD | CMD hands values on ($it, .member): ::walk HEAD next | print .name     ::threads | ::stack
 CMD ! grep x gives the text to a command of this host; CMD ; CMD are two; # is a comment

@@ -69,7 +69,7 @@ def _variable(shell: Shell, address: int) -> list[str]:
         shown = display(name)
         text = f"is {shown}{f'+{offset:#x}' if offset else ''}, {size} bytes of data of {module.name}"
         try:
-            value = shell.scope.variable(name)
+            value = shell.scope.variable(f"{module.name}::{name}")
         except UniobsError:
             return [text]
         path, kind = member_path(value.type, offset) if value.address == start else ("", None)
