@@ -65,5 +65,5 @@ def main() -> int:
     print(Figure("  sorted by a column of numbers, in", median(ours, "sort_s"), "s").line())
     for what, key in (("sorting", "sort_block_ms"), ("filtering", "filter_block_ms")):
         stood = median(ours, key)
-        print(Figure(f"  the screen stood still while {what}, at most", stood, "ms", budget="<= 100").line())
+        print(Figure(f"  the screen is kept while {what}, at most", stood, "ms CPU", budget="<= 100").line())
     return 0
