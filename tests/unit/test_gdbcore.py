@@ -193,6 +193,22 @@ def test_another_core_took_its_place(core: Path, guest: Guest) -> None:
     assert core.read_bytes() == before
 
 
+@pytest.mark.parametrize("mode", [0o400, 0o600, 0o640])
+def test_who_may_not_read_the_core_may_not_read_its_copy(core: Path, mode: int, tmp_path: Path) -> None:
+    core.chmod(mode)
+    dump = tmp_path / "dump"
+    kdump.write(dump, sparse([(0, MIB)], [(REGION, region_blob(REGION))], [CPU]))
+    dump.chmod(mode)
+    before = os.umask(0o022)
+    try:
+        for one in (core, dump):
+            with closing(open_target(str(one))) as target:
+                gdbcore_file.fix_copy(target, str(tmp_path / "copy"))
+            assert (tmp_path / "copy").stat().st_mode & 0o777 == mode | 0o600
+    finally:
+        os.umask(before)
+
+
 def test_a_core_that_may_not_be_written_to(
     core: Path, guest: Guest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

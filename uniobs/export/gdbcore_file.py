@@ -105,7 +105,7 @@ def fix_copy(guest: "Guest", path: str) -> Fixed:
     check(guest)
     part = f"{path}.{os.getpid()}.part"
     try:
-        fd, named = _nameless(part)
+        fd, named = _nameless(part, _mode(guest))
         try:
             found = fix_into(guest, fd)
             os.fdatasync(fd)
@@ -124,15 +124,22 @@ def fix_copy(guest: "Guest", path: str) -> Fixed:
     return found
 
 
-def _nameless(part: str) -> tuple[int, bool]:
+def _mode(guest: "Guest") -> int:
+    """Who may read a guest's memory, may read the copy; nobody else."""
+    memory = guest.memory
+    file = memory.fd if isinstance(memory, FileMemory) else guest.origin.backend
+    return 0o600 if file is None else os.stat(file).st_mode & 0o666 | 0o600
+
+
+def _nameless(part: str, mode: int) -> tuple[int, bool]:
     """A file in the folder of ``part``, and whether it has that name already."""
     folder = os.path.dirname(os.path.abspath(part))
     try:
-        return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666), False
+        return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, mode), False
     except OSError as error:
         if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
             raise
-    return os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), True
+    return os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), True
 
 
 def fix_into(guest: "Guest", fd: int) -> Fixed:
