@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from support.tables import COLUMNS, Row, drive, names, source
 from uniobs.model.view import Table
+from uniobs_tui import numbersort
 from uniobs_tui.arrange import Sort, TextTest, arrange, hits_of, shown
 from uniobs_tui.order import Order
 from uniobs_tui.search import Pattern, TooSlow
@@ -222,3 +223,25 @@ def test_patterns() -> None:
         Pattern("(a+)+$").hits(["a" * 50 + "b"] * 3)
     assert Pattern("(a+)+$").spans("a" * 50 + "b") == []
     assert Pattern("a{99999999999}").found("a{99999999999}"), "what is no pattern stands for itself"
+
+
+@pytest.mark.parametrize("falling", [False, True])
+def test_little_memory_is_needed_to_sort(falling: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    import numpy as np
+
+    monkeypatch.setattr(numbersort, "LEAN", 1000)
+    monkeypatch.setattr(numbersort, "SLICE", 777)
+    rng = np.random.default_rng(5)
+    for column in (
+        rng.integers(-(1 << 63), (1 << 63) - 1, 20_000),
+        rng.integers(0, 3, 20_000).astype(np.int16),
+        rng.normal(size=20_000),
+        np.zeros(2_000, np.int64),
+        np.where(rng.random(20_000) < 0.9, 7, rng.integers(0, 1 << 40, 20_000)),
+    ):
+        values = column.tolist()
+        wanted = sorted(range(len(values)), key=values.__getitem__, reverse=falling)
+        assert numbersort.argsort(column, falling).tolist() == wanted
+    some = np.array([np.nan, 1.0, np.nan, 2.0] * 1000)
+    order = numbersort.argsort(some, falling).tolist()
+    assert order[0] == (3 if falling else 1) and order[2000:] == list(range(0, 4000, 2))

@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
+from uniobs_tui import numbersort
 from uniobs_tui.order import Hits, Order
 from uniobs_tui.search import Pattern
 from uniobs_tui.sources import Source, values
@@ -97,7 +98,7 @@ def _sort(source: Source, sort: Sort, order: Order | None) -> Generator["float |
     rows: Sequence[int] = range(count) if order is None else array("Q")
     whole = getattr(source, "column", None)
     if order is None and whole is not None and (column := whole(sort.column)) is not None:
-        return (yield lambda: _argsort(column, sort.falling))
+        return (yield lambda: numbersort.argsort(column, sort.falling))
     keys = _Keys()
     for at in range(0, count, CHUNK):
         some: Sequence[int] = range(at, min(at + CHUNK, count))
@@ -162,13 +163,13 @@ class _Keys:
             else:
                 found = sorted(known, key=lambda i: rank(keys[i]), reverse=falling)
         elif len(known) > AT_ONCE:
-            found = yield lambda: _argsort_array(keys, known, falling)
+            found = yield lambda: numbersort.argsort_array(keys, known, falling)
         else:
             found = sorted(known, key=keys.__getitem__, reverse=falling)
         if not unknown:
             return found
         if hasattr(found, "dtype"):
-            return (yield lambda: _joined(found, self._unknown))
+            return (yield lambda: numbersort.joined(found, self._unknown))
         return [*found, *self._unknown]
 
 
@@ -193,31 +194,3 @@ def _merged(
         if not number % CHUNK:
             yield 0.75 + number / len(known) / 4
     return found
-
-
-def _argsort_array(keys: "array[Any]", known: Sequence[int], falling: bool) -> Any:
-    import numpy as np
-
-    column = np.frombuffer(keys, np.int64 if keys.typecode == "q" else np.float64)
-    if isinstance(known, range):
-        return _argsort(column, falling)
-    chosen = np.array(known, np.int64)
-    return chosen[_argsort(column[chosen], falling)]
-
-
-def _joined(found: Any, last: Sequence[int]) -> Any:
-    import numpy as np
-
-    return np.concatenate([found, np.array(last, np.int64)])
-
-
-def _argsort(column: Any, falling: bool) -> Any:
-    """Stable both ways: rows that are equal stay in their order."""
-    import numpy as np
-
-    small = len(column) < 1 << 32
-    if not falling:
-        order = np.argsort(column, kind="stable")
-    else:
-        order = len(column) - 1 - np.argsort(column[::-1], kind="stable")[::-1]
-    return order.astype(np.uint32) if small else order
