@@ -61,7 +61,8 @@ def main() -> int:
     print(Figure("  shown for the first time", filled, "ms", few, peer, filled / peer).line())
     resident, peer = median(ours, "rss_mib"), median(theirs, "rss_mib")
     print(Figure("  memory", resident, "MiB", few, peer, resident / peer, "<= 150").line())
-    print(Figure("  memory, once it was sorted", median(ours, "rss_sorted_mib"), "MiB", budget="<= 150").line())
+    resident = median(ours, "rss_sorted_mib")
+    print(Figure("  memory, once it was sorted", resident, "MiB", budget="<= 150").line())
     print(Figure("  sorted by a column of numbers, in", median(ours, "sort_s"), "s").line())
     for what, key in (("sorting", "sort_block_ms"), ("filtering", "filter_block_ms")):
         stood = median(ours, key)
