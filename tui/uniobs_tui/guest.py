@@ -328,7 +328,11 @@ class GuestScreen(Frame):
             info = self._view(word)
             if info is None:
                 return f"no view or command {word!r}: ? lists them"
-            self.run_worker(self.action_pane(info.name), exclusive=False)
+            if rest.strip():  # hex &lock_a, packets tcp port 80, counters http
+                about = {"text": rest.strip(), "filter": rest.strip()}
+                self.post_message(Pane.Open(info.name, about))
+            else:
+                self.run_worker(self.action_pane(info.name), exclusive=False)
         return ""
 
     def _at(self, text: str) -> str:

@@ -180,6 +180,7 @@ class LocksPane(PartPane):
         self.foot(value.notes)
 
     def narrow(self, about: Mapping[str, Any]) -> None:
+        super().narrow(about)
         self.again(about.get("tid"))
 
     def back(self) -> bool:

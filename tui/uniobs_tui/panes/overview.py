@@ -260,9 +260,9 @@ def _thread_lines(value: Facts, room: int, most: int) -> list[Line]:
     words = ", ".join(f"{count[letter]} {STATES[letter]}" for letter in "RDS?Z" if count[letter])
     lines = [head(f"Threads  {len(rows)}", room, words)]
     shown = rows[: min(THREADS, most - 1 - (value.sockets is not None))]
-    names = min(20, max((width(safe(row.name or "")) for row in shown), default=0))
+    names = min(20, max((width(safe(row.name or "-")) for row in shown), default=0))
     for row in shown:
-        name = cut(((pad(safe(row.name or f"tid {row.tid}"), names), ""),), names)
+        name = cut(((pad(safe(row.name or "-"), names), ""),), names)
         share = value.cpu.get(row.tid)
         cpu = "" if share is None else f"{share:5.1f}% "
         look = "bad" if row.stat == "D" else "dim" if row.stat in "SZ" else ""

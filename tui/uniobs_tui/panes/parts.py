@@ -1,6 +1,6 @@
 """What panes are made of: a body, a line of notes below it, and why there is no body."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from textual.app import ComposeResult
@@ -128,6 +128,11 @@ class PartPane(Pane):
         self.set_class(self.size.width >= WIDE, "-wide")
 
     # --- what the screen passes on --------------------------------------------------------------------
+
+    def narrow(self, about: Mapping[str, Any]) -> None:
+        """``text`` is what was typed behind the view's name: a table is filtered by it."""
+        if isinstance(text := about.get("text"), str):
+            self.set_filter(text)
 
     def lines(self) -> LinesView | None:
         """The text that has the focus, or the first one when there is no table."""

@@ -156,6 +156,7 @@ class SocketsPane(PartPane):
         self.foot(value.notes)
 
     def narrow(self, about: Mapping[str, Any]) -> None:
+        super().narrow(about)
         self.again(about.get("tid"))
 
     def back(self) -> bool:

@@ -54,12 +54,12 @@ def table_of(session: Session) -> Table:
     """ps, with %CPU between the last two looks where that is known."""
     table: Table = registry.load(registry.VIEWS, "ps").rows(session.target)
     cpu = session.samples.shares(session.moment)
-    since = "%CPU is since each thread's start"
     rows = table.rows
+    since = "%CPU is since each thread's start" if any(row.pcpu is not None for row in rows) else ""
     if cpu:
         rows = [replace(row, pcpu=round(cpu[row.tid], 1) if row.tid in cpu else None) for row in rows]
         since = "%CPU is between the last two looks"
-    return replace(table, rows=rows, notes=(*table.notes, since))
+    return replace(table, rows=rows, notes=(*table.notes, since) if since else table.notes)
 
 
 def crashed_of(target: Any) -> int | None:
@@ -206,6 +206,7 @@ class ThreadsPane(PartPane):
 
     def narrow(self, about: Mapping[str, Any]) -> None:
         """Select the one that is meant."""
+        super().narrow(about)
         tid = about.get("tid")
         if isinstance(tid, int):
             self._wanted = None if self.query_one(LineTable).go(tid) else tid
