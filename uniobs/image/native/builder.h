@@ -180,6 +180,7 @@ struct line_table {
 	line_rows_t rows; /* flat, ascending */
 };
 bool read_lines(const struct unit *unit, struct line_table *table);
+bool take_files(struct cursor *c, struct sizes sizes, struct line_table *table); /* what its head lists */
 uint32_t file_id(struct line_table *table, uint64_t number); /* of its path's text */
 bool is_code(uint64_t address);
 
