@@ -21,7 +21,7 @@ def argsort_array(keys: "array[Any]", known: Sequence[int], falling: bool) -> An
     return chosen[argsort(column[chosen], falling)]
 
 
-def joined(found: Any, last: Sequence[int]) -> Any:
+def joined(found: Any, last: Any) -> Any:
     import numpy as np
 
     return np.concatenate([found, np.array(last, np.int64)])
