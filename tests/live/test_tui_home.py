@@ -86,7 +86,7 @@ def test_a_person_watches_it_lock_up_and_go() -> None:
             await until(pilot, lambda: "worker-1" in screens.text(app))
             guest.http("GET", "/break/deadlock")
             await until(pilot, lambda: "tui-seen has DEADLOCKED threads" in screens.text(app))
-            assert "mutex" in screens.text(app)
+            await until(pilot, lambda: "mutex" in screens.text(app))
             await pilot.press("p")
             await until(pilot, lambda: "▮▮" in head(app))
             for _ in range(60):  # back to before it was asked to
