@@ -61,6 +61,15 @@ def test_what_one_image_has_needs_no_more(modules: list[Module]) -> None:
         assert address_of(evaluate(f"&{name}", scope)) == (module.symbol(name) or (0,))[0]
 
 
+def test_a_namespace_may_be_called_as_its_image(tmp_path: Path) -> None:
+    (tmp_path / "shop.cc").write_text("namespace shop { int open = 1; }\nint closed = 2;\nint main() {}\n")
+    flags = ("-O0", "-g", "-no-pie")
+    module = Module.load(build.compile_c(tmp_path, "shop", [tmp_path / "shop.cc"], *flags, compiler="g++"))
+    scope = scope_of([module])
+    assert scope.variable("shop::open").type.name == "int"
+    assert scope.variable("shop::closed").address == (module.symbol("closed") or (0,))[0]
+
+
 def test_libraries_do_not_ask_back(modules: list[Module], tmp_path: Path) -> None:
     """Of a process the program comes first, as in gdb."""
     library = image(tmp_path, "libother.so.6", PROGRAM, "-g")

@@ -69,7 +69,9 @@ class GuestScope:
         modules = list(self.target.modules)
         image, _, rest = name.partition("::")
         chosen = [module for module in modules if rest and module.name == image]
-        return (chosen, rest) if chosen else (modules, name)
+        if chosen and not any(m.types.has_variable(name) for m in modules if m.dwarf is not None):
+            return chosen, rest
+        return modules, name  # also of a namespace that is called as its image
 
     def _ask_back(self, modules: list[Any], name: str) -> None:
         """Raises NotOffered for a name that a kernel and its program have; libraries come after both."""
