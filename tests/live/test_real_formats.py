@@ -10,7 +10,7 @@ import pytest
 
 from support.cli import uniobs
 from support.corewriters import elf, snapshot, xen
-from support.unikraft import VARIABLE
+from support.real_guests import VARIABLE
 from tests.live.test_core_formats import FORMATS
 from uniobs.cores import open_core
 

@@ -5,41 +5,29 @@ import re
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from support.cli import Ran, uniobs
 from support.nanos import booted, image, needs_nanos
-from support.unikraft import Real, wait_until
+from support.real_guests import WAYS, Real, Scenes, found, scenes_of, wait_until, words_of
 from uniobs.image.module import Module
 
 pytestmark = [needs_nanos, pytest.mark.live, pytest.mark.timeout(180)]
 
 ENDED = ("crash", "assert", "exit")
-WAYS = ("live", "core")
 LOADED = re.compile(r"kernel load offset ([0-9a-f]{16})")
 MASK = (1 << 64) - 1
 
 
-@dataclass(frozen=True)
-class Scene:
-    guest: Real
-    core: Path
-
-    def target(self, way: str) -> Path | int:
-        return self.guest.pid if way == "live" else self.core
-
-
 def kernel() -> tuple[object, ...]:
-    return ("--image", image("kernel.elf"))
+    return words_of([image("kernel.elf")])
 
 
 def both() -> tuple[object, ...]:
-    return (*kernel(), "--image", image("obsprog"))
+    return words_of([image("kernel.elf"), image("obsprog")])
 
 
 @pytest.fixture(autouse=True)
@@ -49,21 +37,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Each disk is booted once, brought to where its scenario leads, and a core of it is taken by QEMU."""
-    made: dict[str, Scene] = {}
-    with ExitStack() as stack:
-
-        def get(disk: str) -> Scene:
-            if disk not in made:
-                directory = tmp_path_factory.mktemp(disk)
-                guest = stack.enter_context(booted(disk, directory))
-                settle(guest)
-                core = directory / f"{disk}.core"
-                guest.qmp("dump-guest-memory", paging=False, protocol=f"file:{core}")
-                made[disk] = Scene(guest, core)
-            return made[disk]
-
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenes]:
+    with scenes_of(booted, settle, tmp_path_factory) as get:
         yield get
 
 
@@ -77,10 +52,6 @@ def settle(guest: Real) -> None:
         wanted = {"deadlock": {"lock-waits"}, "spin": {"spinning"}}[guest.scenario]
         wait_until(lambda: found(uniobs("why", guest.pid, *kernel(), "--json", expect=None)) >= wanted,
                    "no verdict")  # fmt: skip
-
-
-def found(ran: Ran) -> set[str]:
-    return {row["name"] for row in ran.rows}
 
 
 def bias_in(guest: Real) -> int:
@@ -122,14 +93,14 @@ def taken(guest: Real) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_slide(scenes: Any, way: str) -> None:
+def test_slide(scenes: Scenes, way: str) -> None:
     scene = scenes("crash")
     said = LOADED.search(scene.guest.console)
     assert said is not None
     assert bias_of(scene.target(way)) == int(said[1], 16) == bias_in(scene.guest)
 
 
-def test_slide_without_registers(scenes: Any) -> None:
+def test_slide_without_registers(scenes: Scenes) -> None:
     guest = scenes("deadlock").guest
     moved = bias_in(guest)
     assert moved
@@ -139,7 +110,7 @@ def test_slide_without_registers(scenes: Any) -> None:
         check_deadlock(uniobs("why", guest.pid, *both(), expect=1))
 
 
-def test_raw_memory(scenes: Any, tmp_path: Path) -> None:
+def test_raw_memory(scenes: Scenes, tmp_path: Path) -> None:
     """Nothing but bytes of RAM: the kernel and its page tables are found by its text."""
     guest = scenes("deadlock").guest
     raw = tmp_path / "ram"
@@ -161,7 +132,7 @@ def check_deadlock(ran: Ran) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_deadlock(scenes: Any, way: str) -> None:
+def test_deadlock(scenes: Scenes, way: str) -> None:
     scene = scenes("deadlock")
     target, symbols = scene.target(way), scene.guest.symbols
     check_deadlock(uniobs("why", target, *both(), expect=1))
@@ -179,7 +150,7 @@ def test_deadlock(scenes: Any, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_deadlock_without_the_program(scenes: Any, way: str) -> None:
+def test_deadlock_without_the_program(scenes: Scenes, way: str) -> None:
     """Both threads, both locks; who holds them is unknown, and nobody says otherwise."""
     scene = scenes("deadlock")
     target, symbols = scene.target(way), scene.guest.symbols
@@ -193,7 +164,7 @@ def test_deadlock_without_the_program(scenes: Any, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_stacks(scenes: Any, way: str) -> None:
+def test_stacks(scenes: Scenes, way: str) -> None:
     scene = scenes("deadlock")
     stacks = {row["name"]: row for row in uniobs("bt", scene.target(way), *both(), "--json").rows}
     for name in ("worker-a", "worker-b"):
@@ -207,7 +178,7 @@ def test_stacks(scenes: Any, way: str) -> None:
 
 
 @pytest.mark.parametrize("disk", ["deadlock-pie", "deadlock-stripped"])
-def test_other_programs(scenes: Any, disk: str) -> None:
+def test_other_programs(scenes: Scenes, disk: str) -> None:
     """One that is loaded anywhere; one that was stripped on the disk and whose ELF is beside."""
     core = scenes(disk).core
     program = "obsprog-pie" if disk.endswith("pie") else "obsprog"
@@ -215,7 +186,7 @@ def test_other_programs(scenes: Any, disk: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_running(scenes: Any, way: str) -> None:
+def test_running(scenes: Scenes, way: str) -> None:
     target = scenes("run").target(way)
     ran = uniobs("why", target, *both(), expect=(0, 4))
     if ran.code == 4:  # a core of a busy moment doesn't show progress
@@ -229,7 +200,7 @@ def test_running(scenes: Any, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_network(scenes: Any, way: str) -> None:
+def test_network(scenes: Scenes, way: str) -> None:
     target = scenes("run").target(way)
     rows = uniobs("netstat", "-an", target, *kernel(), "--json").rows
     (server,) = [row for row in rows if row["state"] == "LISTEN"]
@@ -244,7 +215,7 @@ def test_network(scenes: Any, way: str) -> None:
     assert links["en1"]["mac"] == "52:54:00:12:34:56"  # QEMU's own
 
 
-def test_an_open_connection(scenes: Any) -> None:
+def test_an_open_connection(scenes: Scenes) -> None:
     guest = scenes("run").guest
     with socket.create_connection(("127.0.0.1", guest.port), 10) as connection:
         connection.settimeout(10)
@@ -259,7 +230,7 @@ def test_an_open_connection(scenes: Any) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_crash(scenes: Any, way: str) -> None:
+def test_crash(scenes: Scenes, way: str) -> None:
     scene = scenes("crash")
     said = re.search(r"\n +rip: ([0-9a-f]{16})", scene.guest.console)
     tid = re.search(r"signal 11 received by tid (\d+)", scene.guest.console)
@@ -277,7 +248,7 @@ def test_crash(scenes: Any, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_abort(scenes: Any, way: str) -> None:
+def test_abort(scenes: Scenes, way: str) -> None:
     scene = scenes("assert")
     ran = uniobs("why", scene.target(way), *both(), expect=1)
     assert "is DEAD: abort in assert_here (obsprog.c:" in ran.out, ran.describe()
@@ -286,12 +257,12 @@ def test_abort(scenes: Any, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_exit(scenes: Any, way: str) -> None:
+def test_exit(scenes: Scenes, way: str) -> None:
     ran = uniobs("why", scenes("exit").target(way), *kernel(), expect=1)
     assert "has EXITED with 7" in ran.out, ran.describe()
 
 
-def test_spinning(scenes: Any) -> None:
+def test_spinning(scenes: Scenes) -> None:
     scene = scenes("spin")
     ran = uniobs("why", scene.guest.pid, *both(), expect=1)
     assert "has a SPINNING thread" in ran.out and re.search(r"at +obsprog\.c:\d+ +spin_here", ran.out), (
@@ -303,7 +274,7 @@ def test_spinning(scenes: Any) -> None:
 
 
 @pytest.mark.parametrize("scenario", ["run", "crash", "exit"])
-def test_log(scenes: Any, scenario: str) -> None:
+def test_log(scenes: Scenes, scenario: str) -> None:
     """dmesg is what the console got."""
     scene = scenes(scenario)
     lines = [row["text"] for row in uniobs("dmesg", scene.core, *kernel(), "--json").lines]
@@ -311,7 +282,7 @@ def test_log(scenes: Any, scenario: str) -> None:
     assert lines == said[: len(lines)] and len(lines) >= len([line for line in said if line]) - 1
 
 
-def test_heap(scenes: Any) -> None:
+def test_heap(scenes: Scenes) -> None:
     from uniobs.target import open_target
 
     guest = open_target(str(scenes("run").core), images=[str(image("kernel.elf"))])
@@ -323,7 +294,7 @@ def test_heap(scenes: Any) -> None:
     assert 200 << 20 < heap.total <= 256 << 20 and 0 < heap.used < heap.total
 
 
-def test_the_guest_is_not_stopped(scenes: Any) -> None:
+def test_the_guest_is_not_stopped(scenes: Scenes) -> None:
     """Its tick counter moves on under a stream of commands; QEMU never paused it."""
     guest = scenes("run").guest
 
@@ -339,7 +310,7 @@ def test_the_guest_is_not_stopped(scenes: Any) -> None:
         assert guest.qmp("query-status")["status"] == "running"
 
 
-def test_remembered(scenes: Any) -> None:
+def test_remembered(scenes: Scenes) -> None:
     """Both images, found again by what is in memory, in guests that lie elsewhere."""
     uniobs("ps", scenes("run").core, *both())
     check_deadlock(uniobs("why", scenes("deadlock").core, expect=1))
@@ -350,14 +321,14 @@ def test_remembered(scenes: Any) -> None:
 
 @pytest.mark.parametrize("program", ["obsprog-near-const", "obsprog-near-fn", "obsprog-fp", "obsprog-pie"])
 @pytest.mark.parametrize("way", WAYS)
-def test_the_wrong_program_is_refused(scenes: Any, program: str, way: str) -> None:
+def test_the_wrong_program_is_refused(scenes: Scenes, program: str, way: str) -> None:
     wrong = image(program)
     ran = uniobs("ps", scenes("run").target(way), *kernel(), "--image", wrong, expect=7)
     assert f"{wrong} is not the image in memory" in ran.one_line()
 
 
 @pytest.mark.parametrize("function", ["runloop_internal", "futex", "interrupt14", "_start"])
-def test_the_wrong_kernel_is_refused(scenes: Any, function: str, tmp_path: Path) -> None:
+def test_the_wrong_kernel_is_refused(scenes: Scenes, function: str, tmp_path: Path) -> None:
     """One byte of one function differs."""
     module = Module.load(image("kernel.elf"))
     place = module.symbol(function)
@@ -376,7 +347,7 @@ def test_the_wrong_kernel_is_refused(scenes: Any, function: str, tmp_path: Path)
     assert f"{wrong} is not the image in memory" in line
 
 
-def test_the_program_alone(scenes: Any) -> None:
+def test_the_program_alone(scenes: Scenes) -> None:
     """Without the kernel's ELF its threads can't be told; the program is proven all the same."""
     ran = uniobs("ps", scenes("run").core, "--image", image("obsprog"), expect=5)
     assert "obsprog isn't a kernel" in ran.err, ran.describe()

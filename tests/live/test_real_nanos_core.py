@@ -11,7 +11,7 @@ import pytest
 
 from support.cli import uniobs
 from support.nanos import image, needs_nanos
-from support.unikraft import VARIABLE
+from support.real_guests import VARIABLE
 from tests.live.test_process_cores import gdb_stacks
 
 MKFS = Path(os.environ.get(VARIABLE, "/nonexistent")) / "src/nanos/output/tools/bin/mkfs"

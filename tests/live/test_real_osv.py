@@ -5,66 +5,42 @@ images/osv/ there holds loader.elf (with debug information), loader-stripped.elf
 obsprog, the program on it; it does what its first argument says after so many milliseconds.
 """
 
-import os
 import re
-import shutil
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.cli import Ran, uniobs
-from support.unikraft import QEMU, VARIABLE, Real, free_port, wait_until
+from support import real_guests
+from support.cli import uniobs
+from support.real_guests import WAYS, Real, Scenes, found, scenes_of, started, wait_until, words_of
 from uniobs.image.demangle import bare
 
-WAYS = ("live", "core")
 ENDS = {"crash": "[backtrace]", "assert": "[backtrace]", "exit": "main returns 7"}
 OF_THE_PROGRAM = {"server", "worker-a", "worker-b", "ticker"}
-
-
-def folder() -> Path | None:
-    base = os.environ.get(VARIABLE)
-    found = Path(base) / "images" / "osv" if base else None
-    return found if found is not None and (found / "loader.elf").is_file() else None
 
 
 pytestmark = [
     pytest.mark.live,
     pytest.mark.timeout(180),
-    pytest.mark.skipif(
-        folder() is None or not shutil.which(QEMU),
-        reason=f"needs QEMU, and images/osv in the folder ${VARIABLE}",
-    ),
+    real_guests.needs("osv", "loader.elf"),
 ]
 
 
-@dataclass(frozen=True)
-class Scene:
-    guest: Real
-    core: Path
-
-    def target(self, way: str) -> Path | int:
-        return self.guest.pid if way == "live" else self.core
-
-
 def image(name: str) -> Path:
-    base = folder()
-    assert base is not None
-    return base / name
+    return real_guests.image("osv", name)
 
 
 def kernel() -> tuple[object, ...]:
-    return ("--image", image("loader.elf"))
+    return words_of([image("loader.elf")])
 
 
 def both() -> tuple[object, ...]:
-    return (*kernel(), "--image", image("obsprog"))
+    return words_of([image("loader.elf"), image("obsprog")])
 
 
 @pytest.fixture(autouse=True)
@@ -76,42 +52,20 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @contextmanager
 def booted(scenario: str, directory: Path) -> Iterator[Real]:
     """Until its program listens."""
-    port = free_port()
-    process = subprocess.Popen(
-        [QEMU, "-accel", "tcg", "-cpu", "max", "-m", "256", "-display", "none", "-vga", "none", "-no-reboot",
-         "-no-shutdown", "-name", f"osv-{scenario}", "-kernel", image("loader-stripped.elf"),
-         "-append", f"--rootfs=rofs /obsprog {scenario} 500",
-         "-device", "virtio-blk-pci,id=blk0,drive=hd0,scsi=off",
-         "-drive", f"file={image('usr.img')},if=none,id=hd0,snapshot=on", "-device", "virtio-rng-pci",
-         "-serial", f"file:{directory / 'console'}", "-qmp", f"unix:{directory / 'qmp'},server=on,wait=off",
-         "-netdev", f"user,id=n0,hostfwd=tcp:127.0.0.1:{port}-:8080", "-device", "virtio-net-pci,netdev=n0"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0,
-    )  # fmt: skip
-    guest = Real(process.pid, image("loader.elf"), directory, port, scenario)
-    try:
+    words = (
+        *("-kernel", image("loader-stripped.elf"), "-append", f"--rootfs=rofs /obsprog {scenario} 500"),
+        *("-device", "virtio-blk-pci,id=blk0,drive=hd0,scsi=off"),
+        *("-drive", f"file={image('usr.img')},if=none,id=hd0,snapshot=on", "-device", "virtio-rng-pci"),
+    )
+    kernel_file = image("loader.elf")
+    with started(scenario, directory, *words, name=f"osv-{scenario}", image=kernel_file) as guest:
         wait_until(lambda: "listening on port" in guest.console, "it didn't come up")
         yield guest
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.fixture(scope="module")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Each scenario is booted once, and QEMU takes a core of it when it is where that leads."""
-    made: dict[str, Scene] = {}
-    with ExitStack() as stack:
-
-        def get(scenario: str) -> Scene:
-            if scenario not in made:
-                directory = tmp_path_factory.mktemp(scenario)
-                guest = stack.enter_context(booted(scenario, directory))
-                settle(guest)
-                core = directory / f"{scenario}.core"
-                guest.qmp("dump-guest-memory", paging=False, protocol=f"file:{core}")
-                made[scenario] = Scene(guest, core)
-            return made[scenario]
-
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenes]:
+    with scenes_of(booted, settle, tmp_path_factory) as get:
         yield get
 
 
@@ -129,10 +83,6 @@ def settle(guest: Real) -> None:
                    "no verdict")  # fmt: skip
 
 
-def found(ran: Ran) -> set[str]:
-    return {row["name"] for row in ran.rows}
-
-
 def threads(target: Path | int, *images: object) -> dict[str, dict[str, Any]]:
     return {row["name"]: row for row in uniobs("ps", target, *images, "--json").rows}
 
@@ -145,7 +95,7 @@ def functions(target: Path | int, name: str) -> list[str | None]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_deadlock(scenes: Any, way: str) -> None:
+def test_deadlock(scenes: Scenes, way: str) -> None:
     target = scenes("deadlock").target(way)
     ran = uniobs("why", target, *both(), expect=1)
     assert "has DEADLOCKED threads" in ran.out, ran.describe()
@@ -161,7 +111,7 @@ def test_deadlock(scenes: Any, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_deadlock_without_the_program(scenes: Any, way: str) -> None:
+def test_deadlock_without_the_program(scenes: Scenes, way: str) -> None:
     """OSv's own mutexes say who holds them; they have no names then."""
     target = scenes("deadlock").target(way)
     (row,) = [
@@ -173,7 +123,7 @@ def test_deadlock_without_the_program(scenes: Any, way: str) -> None:
     assert {rows[name]["wait"]["object"] for name in ("worker-a", "worker-b")} == set(row["locks"])
 
 
-def test_the_locks_are_those_that_the_program_has(scenes: Any) -> None:
+def test_the_locks_are_those_that_the_program_has(scenes: Scenes) -> None:
     """A pthread mutex's first word leads to OSv's; QEMU reads it where the console says that it lies."""
     guest = scenes("deadlock").guest
     rows = threads(guest.pid, *both())
@@ -183,7 +133,7 @@ def test_the_locks_are_those_that_the_program_has(scenes: Any) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_threads(scenes: Any, way: str) -> None:
+def test_threads(scenes: Scenes, way: str) -> None:
     rows = threads(scenes("run").target(way), *kernel())
     assert set(rows) >= OF_THE_PROGRAM | {"idle0", "dhcp", "netisr", "callout"}
     assert rows["server"]["wait"]["kind"] == "accept"
@@ -193,7 +143,7 @@ def test_threads(scenes: Any, way: str) -> None:
     assert "is fine: live" in uniobs("why", scenes("run").target(way), *kernel()).out
 
 
-def test_cpu_time_is_the_host_s(scenes: Any) -> None:
+def test_cpu_time_is_the_host_s(scenes: Scenes) -> None:
     """What one CPU's threads had between two reads is what passed on the host, about."""
     from uniobs.target import open_target
 
@@ -213,7 +163,7 @@ def test_cpu_time_is_the_host_s(scenes: Any) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_crash(scenes: Any, way: str) -> None:
+def test_crash(scenes: Scenes, way: str) -> None:
     target = scenes("crash").target(way)
     out = uniobs("why", target, *both(), expect=1).out
     assert "is DEAD: page fault in deref (obsprog.c:" in out
@@ -223,7 +173,7 @@ def test_crash(scenes: Any, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_abort(scenes: Any, way: str) -> None:
+def test_abort(scenes: Scenes, way: str) -> None:
     target = scenes("assert").target(way)
     out = uniobs("why", target, *both(), expect=1).out
     assert "is DEAD: abort in assert_here (obsprog.c:" in out
@@ -231,7 +181,7 @@ def test_abort(scenes: Any, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_spin(scenes: Any, way: str) -> None:
+def test_spin(scenes: Scenes, way: str) -> None:
     target = scenes("spin").target(way)
     ran = uniobs("why", target, *both(), expect=1)
     assert "SPINNING" in ran.out and re.search(r"at +obsprog\.c:\d+ +spin_here", ran.out), ran.describe()
@@ -239,7 +189,7 @@ def test_spin(scenes: Any, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_log(scenes: Any, way: str) -> None:
+def test_log(scenes: Scenes, way: str) -> None:
     """Its own log, which isn't what the program prints; that its main returned is in it."""
     out = uniobs("dmesg", scenes("exit").target(way), *kernel()).out
     assert "1 CPUs detected" in out
@@ -247,7 +197,7 @@ def test_log(scenes: Any, way: str) -> None:
     assert "obsprog: listening" not in out
 
 
-def test_sockets(scenes: Any) -> None:
+def test_sockets(scenes: Scenes) -> None:
     """A connection of this host is there at both ends; its core has the socket that listens."""
     scene = scenes("run")
     with socket.create_connection(("127.0.0.1", scene.guest.port), 10) as connection:
@@ -266,13 +216,13 @@ def test_sockets(scenes: Any) -> None:
     assert (8080, "LISTEN") in {(row["lport"], row["netstat_state"]) for row in rows}
 
 
-def test_what_is_not_offered_is_said(scenes: Any) -> None:
+def test_what_is_not_offered_is_said(scenes: Scenes) -> None:
     for command in ("strace", "counters"):
         ran = uniobs(command, scenes("run").core, *kernel(), expect=5)
         assert len(ran.err.splitlines()) == 1 and "doesn't offer" in ran.err, ran.describe()
 
 
-def test_the_guest_runs_on(scenes: Any) -> None:
+def test_the_guest_runs_on(scenes: Scenes) -> None:
     """Its program's ticks go on while it is looked at."""
     guest = scenes("run").guest
 
@@ -285,7 +235,7 @@ def test_the_guest_runs_on(scenes: Any) -> None:
     wait_until(lambda: ticks() > before, "it stands still")
 
 
-def test_another_loader_is_refused(scenes: Any, tmp_path: Path) -> None:
+def test_another_loader_is_refused(scenes: Scenes, tmp_path: Path) -> None:
     """One byte of its text differs."""
     module = image("loader.elf").read_bytes()
     from uniobs.image.module import Module

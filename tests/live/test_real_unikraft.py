@@ -4,33 +4,22 @@ its core. Skipped without $UNIOBS_GUESTS."""
 import re
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from itertools import permutations
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from support.cli import Ran, uniobs
+from support.cli import uniobs
 from support.flatspace import FlatSpace
-from support.unikraft import Real, booted, images, needs_images, wait_until
+from support.real_guests import WAYS, Real, Scene, Scenes, found, scenes_of, wait_until
+from support.unikraft import booted, images, needs_images
 from uniobs.errors import ImageMismatch
 from uniobs.image.module import Module
 
 pytestmark = [needs_images, pytest.mark.live, pytest.mark.timeout(180)]
 
 ENDED = ("crash", "assert", "exit")
-WAYS = ("live", "core")
-
-
-@dataclass(frozen=True)
-class Scene:
-    guest: Real
-    core: Path
-
-    def target(self, way: str) -> Path | int:
-        return self.guest.pid if way == "live" else self.core
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -42,23 +31,15 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Each scenario is booted once, brought to where it goes, and a core of it is taken by QEMU."""
-    made: dict[str, Scene] = {}
-    with ExitStack() as stack:
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenes]:
+    def boot(scenario: str, directory: Path) -> AbstractContextManager[Real]:
+        return booted(images()["base"], scenario, directory)
 
-        def get(scenario: str) -> Scene:
-            if scenario not in made:
-                directory = tmp_path_factory.mktemp(scenario)
-                guest = stack.enter_context(booted(images()["base"], scenario, directory))
-                settle(guest)
-                core = directory / f"{scenario}.core"
-                guest.qmp("dump-guest-memory", paging=False, protocol=f"file:{core}")
-                # what lies beside the boot file is found by itself from its name; a core knows no name
-                uniobs("ps", "--image", guest.image, core)
-                made[scenario] = Scene(guest, core)
-            return made[scenario]
+    def remember(scene: Scene) -> None:
+        """What lies beside the boot file is found by itself from its name; a core knows no name."""
+        uniobs("ps", "--image", scene.guest.image, scene.core)
 
+    with scenes_of(boot, settle, tmp_path_factory, remember) as get:
         yield get
 
 
@@ -71,15 +52,11 @@ def settle(guest: Real) -> None:
         time.sleep(1)  # until the connection's end is dealt with
     else:
         wanted = {"deadlock": {"deadlock"}, "spin": {"spinning"}}[guest.scenario]
-        wait_until(lambda: verdicts(uniobs("why", guest.pid, "--json", expect=None)) >= wanted, "no verdict")
-
-
-def verdicts(ran: Ran) -> set[str]:
-    return {row["name"] for row in ran.rows}
+        wait_until(lambda: found(uniobs("why", guest.pid, "--json", expect=None)) >= wanted, "no verdict")
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_deadlock(scenes: Any, way: str) -> None:
+def test_deadlock(scenes: Scenes, way: str) -> None:
     scene = scenes("deadlock")
     target, symbols = scene.target(way), scene.guest.symbols
     ran = uniobs("why", target, expect=1)
@@ -99,7 +76,7 @@ def test_deadlock(scenes: Any, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_stacks(scenes: Any, way: str) -> None:
+def test_stacks(scenes: Scenes, way: str) -> None:
     scene = scenes("deadlock")
     stacks = {row["name"]: row for row in uniobs("bt", scene.target(way), "--json", expect=(0, 4)).rows}
     for name in ("worker-a", "worker-b"):
@@ -111,7 +88,7 @@ def test_stacks(scenes: Any, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_running(scenes: Any, way: str) -> None:
+def test_running(scenes: Scenes, way: str) -> None:
     scene = scenes("run")
     ran = uniobs("why", scene.target(way), expect=(0, 4))
     if ran.code == 4:  # a core of a busy moment doesn't show progress
@@ -127,7 +104,7 @@ def test_running(scenes: Any, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_network(scenes: Any, way: str) -> None:
+def test_network(scenes: Scenes, way: str) -> None:
     scene = scenes("run")
     rows = uniobs("netstat", "-an", scene.target(way), "--json").rows
     (server,) = [row for row in rows if row["state"] == "LISTEN"]
@@ -138,7 +115,7 @@ def test_network(scenes: Any, way: str) -> None:
     assert card["mac"] == "52:54:00:12:34:56"  # QEMU's own
 
 
-def test_an_open_connection(scenes: Any) -> None:
+def test_an_open_connection(scenes: Scenes) -> None:
     import socket
 
     guest = scenes("run").guest
@@ -155,7 +132,7 @@ def test_an_open_connection(scenes: Any) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_crash(scenes: Any, way: str) -> None:
+def test_crash(scenes: Scenes, way: str) -> None:
     scene = scenes("crash")
     said = re.search(r"RIP: ([0-9a-f]{16})", scene.guest.console)
     assert said is not None
@@ -169,7 +146,7 @@ def test_crash(scenes: Any, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_assertion(scenes: Any, way: str) -> None:
+def test_assertion(scenes: Scenes, way: str) -> None:
     scene = scenes("assert")
     said = re.search(r"<(\S+) @\s*(\d+)> Assertion failure: (.+)", scene.guest.console)
     assert said is not None
@@ -179,12 +156,12 @@ def test_assertion(scenes: Any, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_exit(scenes: Any, way: str) -> None:
+def test_exit(scenes: Scenes, way: str) -> None:
     ran = uniobs("why", scenes("exit").target(way))
     assert "has EXITED" in ran.out and "exit code" in ran.out, ran.describe()
 
 
-def test_spinning(scenes: Any) -> None:
+def test_spinning(scenes: Scenes) -> None:
     scene = scenes("spin")
     ran = uniobs("why", scene.guest.pid, expect=1)
     assert "worker-a" in ran.out and "SPINS" in ran.out and "spin_here" in ran.out, ran.describe()
@@ -195,7 +172,7 @@ def test_spinning(scenes: Any) -> None:
     assert [frame["function"] for frame in row["frames"]] == ["spin_here", "worker_a"]
 
 
-def test_the_guest_is_not_stopped(scenes: Any) -> None:
+def test_the_guest_is_not_stopped(scenes: Scenes) -> None:
     """Its tick counter, read by QEMU, moves on under a stream of commands; QEMU never paused it."""
     guest = scenes("run").guest
     ticks = guest.symbols["ticks"]
@@ -208,20 +185,20 @@ def test_the_guest_is_not_stopped(scenes: Any) -> None:
     assert "appobs run" in guest.ask()
 
 
-def test_listed(scenes: Any) -> None:
+def test_listed(scenes: Scenes) -> None:
     guest = scenes("deadlock").guest
     (row,) = [row for row in uniobs("ls", "--json").rows if row["pid"] == guest.pid]
     assert (row["unikernel"], row["sees"], row["verdicts"]) == ("unikraft", "walker", ["deadlock"])
 
 
-def test_what_it_does_not_offer(scenes: Any) -> None:
+def test_what_it_does_not_offer(scenes: Scenes) -> None:
     core = scenes("run").core
     assert "log" in uniobs("dmesg", core, expect=5).one_line()
     assert "packets" in uniobs("tcpdump", core, expect=5).one_line()
 
 
 @pytest.mark.parametrize("variant", [name for name in images() if name != "base"] or ["none"])
-def test_another_build_is_refused(scenes: Any, variant: str) -> None:
+def test_another_build_is_refused(scenes: Scenes, variant: str) -> None:
     """Exit 7, saying what differs and which known image it is; with --force each answer is marked."""
     core = scenes("run").core
     wrong = images()[variant].with_suffix(".dbg")
@@ -256,7 +233,7 @@ def test_every_build(variant: str, tmp_path: Path) -> None:
         assert re.search(r"worker-b +holds lock_b +waits for lock_a +at main\.c:\d+", ran.out), ran.describe()
 
 
-def test_heap(scenes: Any) -> None:
+def test_heap(scenes: Scenes) -> None:
     """Of 64 MiB; what a connection takes is given back."""
     guest = scenes("run").guest
     report = uniobs("core", guest.pid, "--json", expect=(0, 1, 4)).json
