@@ -1,6 +1,7 @@
 """Guests found, opened and lost: a bare guest on a real QEMU."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -32,6 +33,7 @@ from uniobs.memory.file import FileMemory
 from uniobs.memory.process import ProcessMemory
 from uniobs.region import _abi
 from uniobs.target import find_guests, open_target, qmp
+from uniobs.target.backend import MEMORY_FS, file_system
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120), needs_qemu]
 GIB = 1 << 30
@@ -162,7 +164,17 @@ def test_shared_ram_live_and_after_its_vmm_was_killed(tmp_path: Path) -> None:
             assert "VMM gone" in status.reason
             with pytest.raises(NotOffered):
                 target.registers()
+        with ram.open("r+b"), closing(open_target(str(ram))) as target:  # somebody that we know nothing of
+            assert target.status().state != "dead"
         assert ram.stat().st_blocks == before
+        copy = Path("/var/tmp") / ram.name  # who made it may still run
+        if file_system("/var/tmp") not in MEMORY_FS:
+            try:
+                shutil.copy(ram, copy)
+                with closing(open_target(str(copy))) as target:
+                    assert target.status().snapshot and target.status().state != "dead"
+            finally:
+                copy.unlink(missing_ok=True)
     finally:
         ram.unlink(missing_ok=True)
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 SERIAL = "serial://"
 RECORDED = b"\x5a\x2a\x4d\x18"  # a skippable frame of zstd: see cores.recording
-SIGURG = 23  # ignored unless a process asks for it
 
 
 def open_target(
@@ -121,30 +120,22 @@ def looks_recorded(path: str) -> bool:
 
 
 def _idle_core(path: str) -> bool:
-    """Whether it is a core that nobody writes to: then no process need be asked whether it is its RAM.
-
-    A read lease is granted only where no process has the file open for writing, or mapped so.
-    """
-    import fcntl
-
+    """Whether it is a core that nobody writes to: then no process need be asked whether it is its RAM."""
     from uniobs.cores.open import module_for
+    from uniobs.target.backend import unwritten
 
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(path, "rb", buffering=0, opener=_at_once) as file:
+            head = file.read(18)
     except OSError:
         return False
-    try:
-        head = os.pread(fd, 18, 0)
-        if head[16:] != b"\4\0" if head[:4] == b"\x7fELF" else module_for(head) == "raw":
-            return False
-        fcntl.fcntl(fd, fcntl.F_SETSIG, SIGURG)  # should a writer come meanwhile: not SIGIO, which kills
-        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-    except OSError:
-        return False  # it has a writer, another owner, or a file system without leases
-    finally:
-        os.close(fd)
-    return True
+    if head[16:] != b"\4\0" if head[:4] == b"\x7fELF" else module_for(head) == "raw":
+        return False
+    return unwritten(path)
+
+
+def _at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK)
 
 
 def _guest_that_maps(info: os.stat_result) -> "GuestInfo | None":

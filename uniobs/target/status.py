@@ -113,9 +113,13 @@ def _process_gone(guest: "Guest") -> str:
     """Why its process can't run it any more, or ""."""
     from uniobs.target import procfs
 
-    if guest.kind == "memory" and guest.origin.identity:
-        return "its process is gone: nobody maps this memory"
     if guest.kind == "memory":
+        from uniobs.target.backend import left_behind
+
+        if not left_behind(guest.origin.backend or ""):
+            return ""  # a copy, for all we know
+        if guest.origin.identity:
+            return "its process is gone: nobody maps this memory"
         return "VMM gone: no process has this memory"
     if guest.kind == "recording":
         return str(getattr(guest, "ending", ""))
