@@ -177,6 +177,20 @@ def test_garbage_on_the_stack_is_said(taken: Taken, tmp_path: Path) -> None:
         assert [name for name, _, _ in frames(path, taken.elf)] == ["inner", "middle"]
 
 
+def test_no_frame_leads_out_of_its_stack(taken: Taken) -> None:
+    with closing(open_target(str(taken.core), images=[str(taken.elf)])) as target:
+        first = target.registers()[0]
+        sp = first.values["sp"]
+        whole, note = unwind(target.modules, target.space, first, stack=(sp - 64, sp + 4096))
+        assert [frame.function for frame in whole] == ["inner", "middle", "kernel", "_start"]
+        assert note is None
+        ends = whole[0].cfa
+        assert ends is not None
+        found, note = unwind(target.modules, target.space, first, stack=(sp - 64, ends))
+        assert [frame.function for frame in found] == ["inner", "middle"]
+        assert note is not None and "leads out of its stack" in note
+
+
 def test_live_and_its_core_agree(tmp_path: Path) -> None:
     """Its RAM begins at 1 GiB; the monitor's registers are those of the core."""
     core = tmp_path / "core"

@@ -116,6 +116,9 @@ class _Walker:
         if how is None and not place.exact and not rules.signal:
             return None  # a call went out of it, so its link register is gone: the table is wrong here
         self._ascends(cfa, old.get(SP), leaf=place.exact)
+        low, high = self._stack or (0, MASK)
+        if low <= old.get(SP, -1) <= high < cfa and not rules.signal:
+            raise End(f"smashed: {cfa:#x} follows {old[SP]:#x}, which leads out of its stack")
         found = {n: old[n] for n in (old if rules.signal else SAVED) if n in old and n not in rules.registers}
         found[SP] = cfa
         for number, rule in rules.registers.items():
