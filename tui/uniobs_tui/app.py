@@ -16,10 +16,15 @@ from textual.widgets import Input, OptionList
 
 from uniobs.errors import UniobsError
 from uniobs_tui.footer import KeyBar
+from uniobs_tui.frame import Frame
 from uniobs_tui.home import HomeScreen
 from uniobs_tui.homepoll import Host, Place
 from uniobs_tui.keys import KEYMAPS, Settings
+from uniobs_tui.prompt import PromptInput
 from uniobs_tui.theme import THEMES, AsciiFilter, choose, poor
+
+AT_ONCE: Final = ("command", "search", "filter", "help")
+HELD_S: Final = 0.5  # at most
 
 
 def _offers() -> Any:
@@ -87,6 +92,7 @@ class UniobsApp(App[int]):
             self._last.append(AsciiFilter())
         self.jobs: Any = None  # commands that run beside the screen, once there are any
         self._opening = 0  # counts what was asked to be opened: only the last one matters
+        self._held: list[Key] | None = None
         self.failure: UniobsError | None = None  # why the only target couldn't be opened
         self.typed = self.settings.typed
         for theme in THEMES:
@@ -179,6 +185,8 @@ class UniobsApp(App[int]):
             means = self.typed.get(event.key)
             if means is not None and not isinstance(self.focused, Input):
                 event = Key(means, None)
+            if isinstance(self.screen, Frame) and self.screen.begins_line(event.key, self.focused):
+                return  # at once: what was typed right behind it belongs to the line
         await super().on_event(event)
 
     # --- commands -------------------------------------------------------------------------------------

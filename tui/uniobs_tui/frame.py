@@ -6,11 +6,12 @@ from typing import Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.widgets import Input
 
 from uniobs.errors import UniobsError
 from uniobs.model.text import safe
 from uniobs_tui.footer import KeyBar
-from uniobs_tui.prompt import Prompt
+from uniobs_tui.prompt import Prompt, PromptInput
 
 
 class Frame(Screen[None]):
@@ -97,6 +98,13 @@ class Frame(Screen[None]):
         typed = getattr(self.app, "typed", {})
         self.app.push_screen(HelpScreen(self, self.commands(), typed))
 
+    def begins_line(self, key: str, focused: Any) -> bool:
+        """Open the line to type in when that is what a key is for."""
+        if isinstance(focused, Input) or key not in ("colon", "slash", "backslash"):
+            return False
+        {"colon": self.action_command, "slash": self.action_search, "backslash": self.action_filter}[key]()
+        return True
+
     def action_command(self, text: str = "") -> None:
         self.query_one(Prompt).open("command", text, self.completions)
 
@@ -121,7 +129,13 @@ class Frame(Screen[None]):
             self.query_one(Prompt).judged(safe(why), good=bool(message.text))
 
     def on_prompt_closed(self) -> None:
-        self.refocus()
+        if self.focused is None or isinstance(self.focused, PromptInput):
+            self.refocus()
+
+    def on_prompt_ended(self) -> None:
+        release: Any = getattr(self.app, "release_keys", None)
+        if release is not None:
+            release()
 
     def on_prompt_said(self, message: Prompt.Said) -> None:
         try:

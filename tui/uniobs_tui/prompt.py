@@ -106,7 +106,7 @@ class Prompt(Horizontal):
         field.value = text
         field.cursor_position = len(text)
         self.display = True
-        field.focus()
+        self.screen.set_focus(field)
 
     def close(self) -> None:
         if self.display:
