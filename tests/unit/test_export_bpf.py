@@ -53,3 +53,9 @@ def test_without_libpcap_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(bpf, "LIBRARIES", ("libnosuch.so.9",))
     with pytest.raises(NotOffered, match=r"libpcap0\.8"):
         bpf.Filter("tcp")
+
+
+def test_a_word_that_is_no_text() -> None:
+    """As Python gives a command line's bytes that aren't UTF-8."""
+    with pytest.raises(UsageError, match="filter 'tcp "):
+        Filter("tcp \udcff")

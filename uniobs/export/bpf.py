@@ -1,6 +1,7 @@
 """tcpdump's filter language, compiled by libpcap itself (through ctypes)."""
 
 import ctypes
+import os
 from typing import Final
 
 from uniobs.errors import NotOffered, UsageError
@@ -65,7 +66,7 @@ class Filter:
             raise NotOffered("libpcap could not be opened")
         try:
             failed = self._library.pcap_compile(
-                handle, ctypes.byref(self._program), expression.encode(), 1, NO_NETMASK
+                handle, ctypes.byref(self._program), os.fsencode(expression), 1, NO_NETMASK
             )
             if failed:
                 said = self._library.pcap_geterr(handle).decode("utf-8", "replace").strip()
