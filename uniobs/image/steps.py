@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from uniobs.errors import UnknownMemory
 from uniobs.image.climb import NO_STACK, RIP, RSP, SAVED, Climber, Plain, plain
-from uniobs.image.dwarf.expr import evaluate
 from uniobs.image.tableless import End, Overwritten, Place, Tableless
+from uniobs.image.undo import cfa_of, restored
 from uniobs.lean import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from uniobs.image.dwarf.cfa import Rule, Rules
+    from uniobs.image.dwarf.cfa import Rules
     from uniobs.image.module import Module
     from uniobs.memory.base import AddressSpace
 
@@ -18,7 +18,6 @@ NAMES: Final = (
     "rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp",
     "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rip",
 )  # fmt: skip
-_MASK: Final = (1 << 64) - 1
 _TOP: Final = 512  # bytes that may lie above the outermost frame
 
 
@@ -66,14 +65,11 @@ class Stepper(Tableless):
         registers = place.registers
         old = registers | {RIP: place.pc}
         try:
-            if isinstance(rules.cfa, bytes):
-                cfa = evaluate(rules.cfa, old, self._memory.read, [])
-            else:
-                cfa = (old[rules.cfa[0]] + rules.cfa[1]) & _MASK
-        except (KeyError, ValueError, IndexError):
-            return None
+            cfa = cfa_of(rules, old, self._memory)
         except UnknownMemory as error:
             raise End(f"the stack isn't held at {error.address:#x}") from error
+        if cfa is None:
+            return None
         place.cfa = cfa
         column = rules.return_column
         if rules.registers.get(column, ("undefined", 0))[0] == "undefined":
@@ -90,7 +86,7 @@ class Stepper(Tableless):
         found: dict[int, int] = {n: registers[n] for n in kept if n in registers and n not in rules.registers}
         found[RSP] = cfa
         for number, rule in rules.registers.items():
-            value = self._restore(number, rule, cfa, old, rules)
+            value = restored(number, rule, cfa, old, self._memory)
             if value is not None:
                 found[number] = value
         pc = found.pop(column, None)
@@ -146,24 +142,6 @@ class Stepper(Tableless):
             if rules is not None and rules.signal:
                 return True  # the kernel pushed it, no call did
         raise Overwritten(f"smashed: the return address at {cfa - 8:#x} follows no call ({pc:#x})")
-
-    def _restore(
-        self, number: int, rule: "Rule", cfa: int, old: dict[int, int], rules: "Rules"
-    ) -> int | None:
-        how, operand = rule
-        try:
-            if isinstance(operand, bytes):
-                value = evaluate(operand, old, self._memory.read, [cfa])
-                return self._memory.word(value) if how == "expr" else value
-            if how == "offset":
-                return self._memory.word(cfa + operand)
-            if how == "val_offset":
-                return (cfa + operand) & _MASK
-            if how == "register":
-                return old.get(operand)
-            return old.get(number) if how == "same" else None
-        except (UnknownMemory, KeyError, ValueError, IndexError):
-            return None
 
     def _beyond(self, place: Place, lost: Overwritten) -> Place:
         """Past an overwritten return address, once: by a search of the stack, and saying so."""

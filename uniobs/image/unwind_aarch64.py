@@ -6,13 +6,13 @@ Registers by DWARF's numbers: x0 to x30 are 0 to 30 (29 the frame pointer, 30 th
 from collections.abc import Sequence
 
 from uniobs.errors import UnknownMemory
-from uniobs.image.dwarf.expr import evaluate
 from uniobs.image.stackread import StackReader
+from uniobs.image.undo import MASK, cfa_of, restored
 from uniobs.lean import TYPE_CHECKING, Final, NamedTuple
 from uniobs.model.guest import Frame, Registers
 
 if TYPE_CHECKING:
-    from uniobs.image.dwarf.cfa import Rule, Rules
+    from uniobs.image.dwarf.cfa import Rules
     from uniobs.image.module import Module
     from uniobs.memory.base import AddressSpace
     from uniobs.model.guest import Trust
@@ -22,7 +22,6 @@ NAMES: Final = (*(f"x{number}" for number in range(31)), "sp")
 SAVED: Final = range(19, 30)  # callee-saved: unchanged unless the table says otherwise
 FRAMES_MAX: Final = 128
 REACH: Final = 8 << 20  # the furthest a frame may be from sp when the stack's bounds aren't known
-MASK: Final = (1 << 64) - 1
 
 
 class Place(NamedTuple):
@@ -101,14 +100,11 @@ class _Walker:
         """None when a register that the table needs isn't known."""
         old = place.registers
         try:
-            if isinstance(rules.cfa, bytes):
-                cfa = evaluate(rules.cfa, old, self._memory.read, [])
-            else:
-                cfa = (old[rules.cfa[0]] + rules.cfa[1]) & MASK
-        except (KeyError, ValueError, IndexError):
-            return None
+            cfa = cfa_of(rules, old, self._memory)
         except UnknownMemory as error:
             raise End(f"the stack isn't held at {error.address:#x}") from error
+        if cfa is None:
+            return None
         column = rules.return_column
         how = rules.registers.get(column)
         if how is not None and how[0] == "undefined":
@@ -122,27 +118,13 @@ class _Walker:
         found = {n: old[n] for n in (old if rules.signal else SAVED) if n in old and n not in rules.registers}
         found[SP] = cfa
         for number, rule in rules.registers.items():
-            value = self._restored(number, rule, cfa, old)
+            value = restored(number, rule, cfa, old, self._memory)
             if value is not None:
                 found[number] = value
         pc = found.pop(column, None) if how is not None else old.get(column)
         if pc is None:
             raise End("the return address isn't held")
         return self._credible(pc, found, "cfi", rules.signal)
-
-    def _restored(self, number: int, rule: "Rule", cfa: int, old: dict[int, int]) -> int | None:
-        how, operand = rule
-        try:
-            if isinstance(operand, bytes):
-                value = evaluate(operand, old, self._memory.read, [cfa])
-                return self._memory.word(value) if how == "expr" else value
-            if how == "offset":
-                return self._memory.word(cfa + operand)
-            if how == "val_offset":
-                return (cfa + operand) & MASK
-            return old.get(operand if how == "register" else number)
-        except (UnknownMemory, KeyError, ValueError, IndexError):
-            return None
 
     def _by_record(self, place: Place) -> Place:
         """x29 points to {the caller's x29, its return address}, 0 at the end of the chain.
