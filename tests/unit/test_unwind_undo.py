@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support.flatspace import FlatSpace
+from uniobs.image.dwarf.cfa import Rule
 from uniobs.image.stackread import StackReader
 from uniobs.image.undo import restored
 
@@ -25,6 +26,6 @@ CFA = 0x1040
         (("expr", b"\x22"), None),
     ],
 )
-def test_rules(rule: tuple[str, int | bytes], value: int | None) -> None:
+def test_rules(rule: Rule, value: int | None) -> None:
     memory = StackReader(FlatSpace({0x1000: b"".join(n.to_bytes(8, "little") for n in (0x11, 0x22, 0x33))}))
     assert restored(3, rule, CFA, {3: 7, 5: 9}, memory) == value
