@@ -107,6 +107,8 @@ class LinesView(ScrollView, can_focus=True):
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--cursor", *(f"lines--{look}" for look in LOOKS)}
     DEFAULT_CSS = """
     LinesView { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
+    LinesView { scrollbar-background: $background; scrollbar-background-hover: $background; }
+    LinesView { scrollbar-background-active: $background; }
     LinesView > .lines--bad { color: $text-error; }
     LinesView > .lines--warn { color: $text-warning; }
     LinesView > .lines--good { color: $text-success; }
@@ -205,14 +207,14 @@ class LinesView(ScrollView, can_focus=True):
         row = self.lines[index]
         cursor = index == self._at
         if cursor:
-            base += self.get_component_rich_style("lines--cursor", partial=True)
+            base += self.get_component_rich_style("lines--cursor")
         segments = [Segment(safe(text), self._style(look, base, cursor)) for text, look in row.spans if text]
         return Strip(segments).crop_extend(left, left + room, base)
 
     def _style(self, look: str, base: Style, cursor: bool) -> Style:
         if not look or (cursor and self.has_focus):
             return base
-        return base + self.get_component_rich_style(f"lines--{look}", partial=True)
+        return base + self.get_component_rich_style(f"lines--{look}")
 
     # --- moving ---------------------------------------------------------------------------------------
 

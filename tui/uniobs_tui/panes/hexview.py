@@ -1,7 +1,7 @@
 """Memory as bytes: an address is typed, a pointer is followed, what isn't held is ??."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -16,8 +16,6 @@ from uniobs_tui.lines_view import LinesView
 from uniobs_tui.panes.parts import PartPane
 from uniobs_tui.session import Session
 from uniobs_tui.worker import Answer
-
-KEYS: Final = "Enter follows · Esc back · a address · V physical"
 
 
 class Wish(NamedTuple):
@@ -135,8 +133,8 @@ class HexPane(PartPane):
         kind = "physical" if value.page.physical else "virtual"
         about = f": {value.page.about}" if value.page.about else ""
         self.query_one("#where", Static).update(safe(self._why or f"{kind} {cursor:#x}{about}"))
-        notes = [f"?? {value.page.unknown} unknown"] if value.page.unknown else []
-        self.foot([*notes, KEYS])
+        notes = [f"?? {value.page.unknown} bytes aren't known"] if value.page.unknown else []
+        self.foot(notes)
 
     def on_resize(self) -> None:
         super().on_resize()

@@ -175,7 +175,10 @@ class LocksPane(PartPane):
         return locks_of(session.target, wish)
 
     def fill(self, value: Locks, answer: Answer) -> None:
-        self.query_one(LineTable).show(value.source)
+        table = self.query_one(LineTable)
+        table.show(value.source)
+        rows = min(len(value.source) + 1, max(4, self.size.height // 2))
+        table.styles.height = "1fr" if self.has_class("-wide") else rows
         self.query_one(LinesView).show(lambda room, _height: graph_lines(value, room))
         self.foot(value.notes)
 

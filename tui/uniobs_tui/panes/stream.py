@@ -13,8 +13,10 @@ from uniobs_tui.rowtests import OfThread
 from uniobs_tui.session import Session
 from uniobs_tui.streamlog import StreamSource
 from uniobs_tui.table import LineTable
+from uniobs_tui.tableline import fit
 from uniobs_tui.worker import Answer
 
+FOOT_MAX: Final = 60
 AGAIN_S: Final = 0.25  # between two looks at a ring that may be written over
 
 
@@ -143,5 +145,5 @@ class StreamPane(PartPane):
         if not told and isinstance(tid, int) and self.has_threads():
             told = [f"thread {tid}"]
         if self._filter:
-            told.append(f"filter: {self._filter}")
+            told.append(f"filter: {fit(self._filter, FOOT_MAX, 'left').rstrip()}")
         self.foot([f"only {', '.join(told)} (Esc: all)"] if told else [])

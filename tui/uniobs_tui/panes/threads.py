@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -20,6 +20,8 @@ from uniobs_tui.source_view import Reader, StackText, detail_layout, frames_layo
 from uniobs_tui.sources import TableSource
 from uniobs_tui.table import LineTable
 from uniobs_tui.worker import Answer
+
+TALL: Final = 28  # lines from which source is shown below a stack
 
 
 class Wish(NamedTuple):
@@ -132,6 +134,7 @@ class ThreadsPane(PartPane):
         table = self.query_one(LineTable)
         if value.source is not None:
             table.show(value.source)
+            self._share()
             wanted = self._wanted
             if value.source.crashed not in (None, self._crashed):  # it died while it was watched
                 wanted = value.source.crashed
@@ -154,7 +157,15 @@ class ThreadsPane(PartPane):
 
     def on_resize(self) -> None:
         super().on_resize()
-        self.set_class(self.size.height >= 40, "-tall")
+        self.set_class(self.size.height >= TALL, "-tall")
+        self._share()
+
+    def _share(self) -> None:
+        """Few threads leave the room to the stack."""
+        table = self.query_one(LineTable)
+        rows = table.count + 1
+        share = max(4, self.size.height * (2 if self.has_class("-tall") else 3) // 6)
+        table.styles.height = "1fr" if self.has_class("-wide") else min(rows, share)
 
     def on_line_table_highlighted(self, message: LineTable.Highlighted) -> None:
         if isinstance(message.key, int):

@@ -91,9 +91,19 @@ class TracePane(StreamPane):
         self._open_packets(peers, stream.cells(row, row + 1)[0][1])
 
     def _open_packets(self, peers: list[tuple[str, int]], who: str) -> None:
-        text = " or ".join(f"(host {host} and port {port})" for host, port in peers)
-        text = text[1:-1] if len(peers) == 1 else text
-        self.post_message(self.Open("packets", {"filter": text, "what": f"packets of {who}"}))
+        self.post_message(self.Open("packets", {"filter": filter_of(peers), "what": f"packets of {who}"}))
+
+
+def filter_of(peers: list[tuple[str, int]]) -> str:
+    """pcap-filter(7) for connections with these."""
+    ports: dict[str, list[int]] = {}
+    for host, port in peers:
+        ports.setdefault(host, []).append(port)
+    texts = [
+        f"host {host} and port " + (f"({' or '.join(map(str, some))})" if len(some) > 1 else str(some[0]))
+        for host, some in ports.items()
+    ]
+    return texts[0] if len(texts) == 1 else " or ".join(f"({text})" for text in texts)
 
 
 def connection(stream: StreamSource, row: int) -> tuple[str, int] | None:
