@@ -128,6 +128,11 @@ def test_threads_and_stacks_are_gdbs(program: Path, waiting: Path) -> None:
     assert "DEAD" not in uniobs("why", waiting, expect=(0, 4)).out
 
 
+def test_what_a_process_does_not_offer_is_said(waiting: Path) -> None:
+    for tool, why in (("dmesg", "keeps no log"), ("netstat", "are its kernel's"), ("counters", "counts nothing")):
+        assert why in uniobs(tool, waiting, expect=5).err
+
+
 def test_the_crash_of_one(program: Path, crashed: Path) -> None:
     told = gdb_stacks(program, crashed)
     assert stacks(crashed) == told

@@ -58,4 +58,4 @@ def test_without_libpcap_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch
 def test_a_word_that_is_no_text() -> None:
     """As Python gives a command line's bytes that aren't UTF-8."""
     with pytest.raises(UsageError, match="filter 'tcp "):
-        Filter("tcp \udcff")
+        bpf.Filter("tcp \udcff")

@@ -6,7 +6,7 @@ Which members there are decides, never a version. What can't be walked to its en
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from uniobs.errors import BadFormat, NotOffered, UniobsError, UnknownMemory
 from uniobs.model.guest import (
@@ -27,6 +27,7 @@ from uniobs_probes.kernels.nanos_files import Files
 from uniobs_probes.kernels.nanos_program import Program
 from uniobs_probes.kernels.nanos_threads import Cpu, Found, Look, Threads
 from uniobs_probes.kernels.nanos_waits import Waits
+from uniobs_probes.kernels.silent import Silent
 
 CLOCK: Final = "__vdso_vdso_dat"  # struct vdso_dat_struct: what clocks are made from
 REALTIME: Final = ("CLOCK_ID_REALTIME", "CLOCK_ID_REALTIME_COARSE")
@@ -35,10 +36,16 @@ EXITS: Final = ("exit_group", "exit")
 KERNEL_PID: Final = 1  # its one thread never runs: it stands for the kernel where a thread is asked for
 
 
-class NanosWalker:
+class NanosWalker(Silent):
     """model.view.Walker over a proven kernel image, and programs' images where they are known."""
 
     name = "nanos"
+    why_not: ClassVar = {
+        "counters": "Nanos counts nothing that can be read (its lwIP is built without statistics)",
+        "sites": "Nanos doesn't count allocations by call site",
+        "trace": "Nanos keeps none of system calls",
+        "packets": "Nanos keeps none",
+    }
     counts_cpu_time = True  # as threads run, at each interrupt
 
     def __init__(self, target: Any, module: Any) -> None:
@@ -206,18 +213,6 @@ class NanosWalker:
 
     def log(self) -> nanos_log.KernelLog:
         return nanos_log.KernelLog(self._module, self._space)
-
-    def counters(self) -> Sequence[Any]:
-        raise NotOffered("Nanos counts nothing that can be read (its lwIP is built without statistics)")
-
-    def sites(self) -> Sequence[Any]:
-        raise NotOffered("Nanos doesn't count allocations by call site")
-
-    def trace(self) -> Any:
-        raise NotOffered("Nanos keeps no trace of system calls")
-
-    def packets(self) -> Any:
-        raise NotOffered("Nanos keeps no packets")
 
 
 def _cpu_of(t: Found, cpus: tuple[Cpu, ...]) -> Cpu | None:

@@ -16,6 +16,7 @@ from uniobs_probes.kernels.calls import functions
 from uniobs_probes.kernels.osv_net import Network
 from uniobs_probes.kernels.osv_threads import ENDED, QUEUED, UNSTARTED, Found, Look, Threads
 from uniobs_probes.kernels.osv_waits import Object, Waits, kind_of, place_of
+from uniobs_probes.kernels.silent import Silent
 from uniobs_probes.kernels.switched import SOURCE
 
 TRIES: Final = 3
@@ -23,7 +24,7 @@ WAITS_S: Final = 3.0  # for finding out what threads wait for
 STACKS_MAX: Final = 1 << 16
 
 
-class OsvWalker:
+class OsvWalker(Silent):
     """model.view.Walker over a proven loader.elf, and programs' images where they are known."""
 
     name = "osv"
@@ -224,21 +225,6 @@ class OsvWalker:
         for note in notes:
             self._note(f"sockets may be missing: {note}")
         return found
-
-    def interfaces(self) -> Sequence[Any]:
-        raise NotOffered(self.why_not["interfaces"])
-
-    def counters(self) -> Sequence[Any]:
-        raise NotOffered(self.why_not["counters"])
-
-    def sites(self) -> Sequence[Any]:
-        raise NotOffered(self.why_not["sites"])
-
-    def trace(self) -> Any:
-        raise NotOffered(self.why_not["trace"])
-
-    def packets(self) -> Any:
-        raise NotOffered(self.why_not["packets"])
 
 
 def _state(t: Found, running: bool) -> ThreadState | None:

@@ -5,8 +5,9 @@ target), or the program on a kernel that dumps it (Nanos). Threads are those of 
 from collections.abc import Sequence
 from typing import Any, Final
 
-from uniobs.errors import BadFormat, NotOffered
+from uniobs.errors import BadFormat
 from uniobs.model.guest import Panic, Registers, Thread, Vitals
+from uniobs_probes.kernels.silent import Silent
 
 SIGNALS: Final = {
     4: "SIGILL", 5: "SIGTRAP", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV", 31: "SIGSYS",
@@ -21,7 +22,7 @@ VECTORS: Final = {
     **{(SIGBUS, 1): 17, (SIGFPE, 1): 0},
 }
 WORDS: Final = {
-    (SIGBUS, 2): "a page of a mapped file couldn't be had: it lies behind the file's end, or reading it failed",
+    (SIGBUS, 2): "a page of a mapped file couldn't be had: it lies behind its end, or reading failed",
     (SIGBUS, 4): "memory that the hardware found broken",
     (SIGBUS, 5): "memory that the hardware found broken",
     (SIGSEGV, SI_KERNEL): "a general protection fault, or no stack to handle a signal on",
@@ -29,12 +30,24 @@ WORDS: Final = {
     **{(SIGFPE, code): "a floating point error" for code in range(3, 9)},
 }
 BREAKPOINT: Final = b"\xcc"  # int3
+WHY_NOT: Final = {
+    "locks": "those of a process without a region aren't known",
+    "sockets": "those of a process are its kernel's",
+    "interfaces": "those of a process are its kernel's",
+    "counters": "a process without a region counts nothing",
+    "heap": "that of a process without a region isn't known",
+    "sites": "allocations of a process without a region aren't counted",
+    "log": "a process without a region keeps no log",
+    "trace": "a process without a region keeps no trace",
+    "packets": "a process without a region keeps no packets",
+}
 
 
-class ProcessWalker:
+class ProcessWalker(Silent):
     """model.view.Walker over the notes of a core."""
 
     name = "process"
+    why_not = WHY_NOT
     answers = frozenset({"threads", "panic"})
 
     def __init__(self, target: Any) -> None:
@@ -108,33 +121,6 @@ class ProcessWalker:
 
     def vitals(self) -> Vitals:
         return Vitals(ended="panicked" if self.panic() is not None else None)
-
-    def locks(self) -> Sequence[Any]:
-        raise NotOffered("the locks of a process without a region aren't known")
-
-    def sockets(self) -> Sequence[Any]:
-        raise NotOffered("the sockets of a process are its kernel's")
-
-    def interfaces(self) -> Sequence[Any]:
-        raise NotOffered("the interfaces of a process are its kernel's")
-
-    def counters(self) -> Sequence[Any]:
-        raise NotOffered("a process without a region counts nothing")
-
-    def heap(self) -> Any:
-        raise NotOffered("the heap of a process without a region isn't known")
-
-    def sites(self) -> Sequence[Any]:
-        raise NotOffered("allocations of a process without a region aren't known")
-
-    def log(self) -> Any:
-        raise NotOffered("a process without a region keeps no log")
-
-    def trace(self) -> Any:
-        raise NotOffered("a process without a region keeps no trace")
-
-    def packets(self) -> Any:
-        raise NotOffered("a process without a region keeps no packets")
 
 
 def probe(target: Any) -> ProcessWalker | None:

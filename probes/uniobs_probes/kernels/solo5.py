@@ -5,11 +5,12 @@ On top may be MirageOS (OCaml): its Lwt promises are heap objects that nothing n
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from uniobs.errors import BadFormat, NotOffered, UniobsError, UnknownMemory
 from uniobs.model.guest import Frame, Heap, Panic, Registers, Thread, Vitals, Wait
 from uniobs.model.row import frozen
+from uniobs_probes.kernels.silent import Silent
 
 TID: Final = 1
 PAGE: Final = 4096
@@ -30,8 +31,19 @@ class End:
     panic: Panic | None = None
 
 
-class Solo5Walker:
+class Solo5Walker(Silent):
     """model.view.Walker over a proven image that Solo5's bindings are in."""
+
+    why_not: ClassVar = {
+        "locks": "Solo5 has none",
+        "sockets": "Solo5 has none: they are its application's",
+        "interfaces": "Solo5 has no network stack: it is its application's",
+        "counters": "Solo5 counts nothing",
+        "sites": "Solo5 doesn't count allocations",
+        "log": "Solo5 keeps none: what it prints goes to its console only",
+        "trace": "Solo5 keeps none",
+        "packets": "Solo5 keeps none",
+    }
 
     def __init__(self, target: Any, module: Any) -> None:
         self._target = target
@@ -155,32 +167,6 @@ class Solo5Walker:
                     found = Registers(values, "left by the trap")
                     error = self._word(top - TRAP_ERROR) if vector in WITH_ERROR else None
         return Panic("exception", vector, error, tid=TID, registers=found)
-
-    # --- the rest -------------------------------------------------------------------------------------
-
-    def locks(self) -> Sequence[Any]:
-        raise NotOffered("Solo5 has no locks")
-
-    def sockets(self) -> Sequence[Any]:
-        raise NotOffered("Solo5 has no sockets: they are its application's")
-
-    def interfaces(self) -> Sequence[Any]:
-        raise NotOffered("Solo5 has no network stack: it is its application's")
-
-    def counters(self) -> Sequence[Any]:
-        raise NotOffered("Solo5 counts nothing")
-
-    def sites(self) -> Sequence[Any]:
-        raise NotOffered("Solo5 doesn't count allocations")
-
-    def log(self) -> Any:
-        raise NotOffered("Solo5 keeps no log: what it prints goes to its console only")
-
-    def trace(self) -> Any:
-        raise NotOffered("Solo5 keeps no trace")
-
-    def packets(self) -> Any:
-        raise NotOffered("Solo5 keeps no packets")
 
 
 def probe(target: Any) -> Solo5Walker | None:
