@@ -313,3 +313,10 @@ def test_a_script_that_is_no_text(
     (tmp_path / "script").write_bytes(b"#" * (1 << 21))
     ran = uniobs("shell", "-f", tmp_path / "script", "--image", run.program, run.core, expect=2)
     assert "too long" in ran.one_line()
+
+
+def test_bytes_are_not_cut_as_text_in_json(run: Session) -> None:
+    (row,) = run("packed", as_json=True).rows
+    assert row["value"] == [*b"TRhd\f", 0, 1, 2, 3, 0, 0, 0]
+    (row,) = run("name_and_more", as_json=True).rows
+    assert row["value"] == "name"

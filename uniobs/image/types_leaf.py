@@ -119,15 +119,15 @@ def letters(value: Value, limit: int) -> str | None:
     data = value.raw() if whole <= 1 << 16 else value.space.read(value.address, limit + 1)
     head, end, tail = data.partition(b"\0")
     behind = bool(tail.strip(b"\0"))
-    if target.name != "char" and (behind or not _printable(head)):
+    if target.name != "char" and (behind or not printable(head)):
         return None
-    if behind and not (head and _printable(head)):  # no text: all of it is shown
+    if behind and not (head and printable(head)):  # no text: all of it is shown
         data = data.rstrip(b"\0")
         return quoted(data[:limit], len(data) <= limit)
     return quoted(head[:limit], bool(end or whole <= len(data)) and len(head) <= limit)
 
 
-def _printable(data: bytes) -> bool:
+def printable(data: bytes) -> bool:
     try:
         return all(one.isprintable() or one in "\n\t\r" for one in data.decode())
     except UnicodeDecodeError:

@@ -81,6 +81,10 @@ class Plain:
         return [self._of(value, depth - 1) for value in values]
 
     def _letters(self, value: Value) -> str | None:
-        if value.type.target.name == "char" and types_leaf.letters(value, _ELEMENTS) is not None:
-            return value.string(_ELEMENTS)
-        return None
+        if value.type.target.name != "char" or types_leaf.letters(value, _ELEMENTS) is None:
+            return None
+        data = value.raw() if value.size <= 1 << 16 else b""
+        head, _, behind = data.partition(b"\0")
+        if behind.strip(b"\0") and not types_leaf.printable(head):
+            return None  # no text: all of it is told
+        return value.string(_ELEMENTS)

@@ -95,3 +95,6 @@ int main(void)
 	checkpoint();
 	return hidden == 9 ? zero : 1;
 }
+
+char packed[12] = "TRhd\f\0\1\2\3"; /* bytes, not text */
+char name_and_more[12] = "name\0old";

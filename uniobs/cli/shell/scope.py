@@ -133,7 +133,8 @@ class GuestScope:
         for module in self.target.modules:
             if module.dwarf is not None:
                 names.update(module.types.table.index.names("v"))
-        return " or ".join(get_close_matches(name, names, n=2, cutoff=0.75)) if len(names) < _NAMES else ""
+        alike = [one for one in names if 0.6 * len(name) <= len(one) <= 1.7 * len(name)]  # the others aren't
+        return " or ".join(get_close_matches(name, alike, n=2, cutoff=0.75)) if len(alike) < _NAMES else ""
 
     def symbol(self, name: str) -> tuple[int, bool] | None:
         modules, name = self._meant(name)
