@@ -44,6 +44,7 @@ class DiffSource(TableSource):
 class DiffPane(PartPane):
     name_, title, key_ = "diff", "Diff", "D"
     DEFAULT_CSS = """
+    DiffPane.-wide .beside { layout: vertical; }
     DiffPane #between { height: 1; color: $text-muted; }
     """
 

@@ -28,6 +28,7 @@ class TracePane(StreamPane):
     question = "trace"
     filter_hint: ClassVar[str] = "a regular expression, or calls: %network  !%file  trace=open,close"
     DEFAULT_CSS = """
+    TracePane.-wide .beside { layout: vertical; }
     TracePane #open { height: auto; color: $text-muted; border-top: solid $panel; display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
