@@ -129,7 +129,8 @@ def test_threads_and_stacks_are_gdbs(program: Path, waiting: Path) -> None:
 
 
 def test_what_a_process_does_not_offer_is_said(waiting: Path) -> None:
-    for tool, why in (("dmesg", "keeps no log"), ("netstat", "are its kernel's"), ("counters", "counts nothing")):
+    said = {"dmesg": "keeps no log", "netstat": "are its kernel's", "counters": "counts nothing"}
+    for tool, why in said.items():
         assert why in uniobs(tool, waiting, expect=5).err
 
 

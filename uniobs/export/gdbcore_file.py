@@ -188,8 +188,10 @@ def _append(guest: "Guest", seen: View, fd: int, source: Source, *, in_place: bo
 
 
 def _as_it_lies(guest: "Guest", fd: int) -> Source | None:
-    """None: the file is no ELF core of ours to append to."""
+    """None: the file is no ELF core of ours to append to, or its header is memory of the guest's too."""
     if guest.kind != "core" or not isinstance(guest.memory, FileMemory):
+        return None
+    if any(block.where < EHDR.size for block in guest.memory.blocks):
         return None
     try:
         elf = ElfCore(fd, str(guest.origin.backend))
