@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.cli import uniobs
+from support.real_guests import wait_until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(60)]
 
@@ -52,6 +53,11 @@ def running(*words: str | Path, ready: bytes = b"ready") -> Iterator[int]:
             process.kill()
 
 
+def spent(pid: int) -> int:
+    """Clock ticks of CPU time in user mode (proc(5)): 100 a second."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11])
+
+
 def row_of(pid: int) -> dict[str, object]:
     (row,) = [row for row in uniobs("ls", "--json", expect=None).rows if row["pid"] == pid]
     return row
@@ -83,6 +89,7 @@ def test_spt_that_waits(built: Path) -> None:
 
 def test_spt_that_spins_is_not_called_idle_and_not_hung(built: Path) -> None:
     with running(built / "solo5-spt", "--mem=16", built / "app.elf", "spin") as pid:
+        wait_until(lambda: spent(pid) > 20, "it doesn't spin")  # first it waits three times
         why = uniobs("why", pid, "--json", "-w", "3", expect=4).json
         assert why["status"]["state"] == "unknown" and why["status"]["reason"].startswith(
             "busy: it never waited"
