@@ -161,6 +161,9 @@ def test_types_and_symbols(run: Session) -> None:
     names = [row.split()[-1] for row in run("::symbols points").out.splitlines()[1:]]
     assert names == ["points"]
     assert run("::symbols nothing_like_it").code == 5
+    several = run("::symbols _start*").out.splitlines()  # of the program, and of its loader
+    assert several[0].split()[-1] == "IMAGE"
+    assert len({row.split()[-1] for row in several[1:]}) > 1
 
 
 def test_json(run: Session) -> None:

@@ -103,6 +103,8 @@ SYMBOLS = (
     Column("name", "NAME", text=lambda row: display(row["name"])),
 )
 
+IMAGE = Column("image", "IMAGE")
+
 
 def _symbols(shell: Shell, pattern: str) -> list[dict[str, Any]]:
     whole = pattern if any(char in pattern for char in "*?[") else f"*{pattern}*"
@@ -114,9 +116,8 @@ def _symbols(shell: Shell, pattern: str) -> list[dict[str, Any]]:
                 for start, size, name in found:
                     if matches(name) or (name[:1] == "_" and matches(display(name))):
                         address = start + module.bias
-                        rows.setdefault(
-                            (address, name), {"address": address, "size": size, "kind": kind, "name": name}
-                        )
+                        row = {"address": address, "size": size, "kind": kind, "name": name}
+                        rows.setdefault((address, name), row | {"image": module.name})
     return [rows[key] for key in sorted(rows)]
 
 
@@ -141,4 +142,6 @@ def _addresses(shell: Shell, call: Call) -> Iterator[Dot]:
 def symbols(shell: Shell, call: Call) -> int:
     if not call.arguments:
         raise UsageError("symbols of what name? ::symbols mutex, ::symbols 'uk_*_init'")
-    return shown_table(shell, "symbols", _symbols(shell, call.arguments.strip("'\"")), SYMBOLS)
+    rows = _symbols(shell, call.arguments.strip("'\""))
+    several = len({row["image"] for row in rows}) > 1
+    return shown_table(shell, "symbols", rows, (*SYMBOLS, IMAGE) if several else SYMBOLS)
