@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "guest-stubs" / "demo"))  # boot.py
 
-BENCHES = "stub_cost host_cost first_stack unwinding recording core_fix symbols packets tui".split()
+BENCHES = "stub_cost host_cost first_stack unwinding recording core_fix symbols packets tui tui_live".split()
 
 
 def main() -> int:

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Final
 
 import boot
 from tests.bench.measure import Figure, single
@@ -65,8 +66,29 @@ def main() -> int:
         print(single("  seek to any moment", "ms", sought, 41, "<= 100").line())
         print(Figure("  size", size / (1 << 20), "MiB").line())
         file.close()
+        print(Figure("  memory while seeking", _memory(path), "MiB", budget="<= 64").line())
         _while_recording(os.path.join(directory, "live"))
     return 0
+
+
+SEEKER: Final = """
+import os, random, sys
+from uniobs.cores.playback import Playback
+from uniobs.cores.recording import RecordingFile
+playback = Playback(RecordingFile(os.open(sys.argv[1], os.O_RDONLY), sys.argv[1]))
+most = 0
+for _ in range(40):
+    playback.seek(random.randrange(1, int(sys.argv[2])) * 10**8)
+    lines = open("/proc/self/status").read().splitlines()
+    most = max(most, next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")))
+print(most)
+"""
+
+
+def _memory(path: str) -> float:
+    """Anonymous memory of a process that goes through it, at most, MiB."""
+    command = [sys.executable, "-c", SEEKER, path, str(MOMENTS)]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout) / 1024
 
 
 def _while_recording(path: str) -> None:
