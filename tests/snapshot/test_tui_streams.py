@@ -67,7 +67,8 @@ def test_from_a_line_to_its_calls_to_their_packets_and_back(story: str) -> None:
         await screens.press(pilot, "escape")
         assert "calls of worker-2" in screens.text(pilot.app)
         await screens.press(pilot, "end", "P")
-        assert "or (host 10.0.2.2 and port 40013)" in screens.text(pilot.app)
+        assert "host 10.0.2.2 and port (40015 or 40013 or 40011" in screens.text(pilot.app)
+        assert "40 of 80" in screens.text(pilot.app)
         await screens.press(pilot, "escape", "escape")
         assert "MESSAGE" in screens.text(pilot.app)
 

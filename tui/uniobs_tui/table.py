@@ -33,7 +33,7 @@ class LineTable(TableKeys, can_focus=True):
     LineTable { height: 1fr; scrollbar-size-horizontal: 0; scrollbar-size-vertical: 1; }
     LineTable > .table--head { text-style: bold; color: $text-muted; }
     LineTable > .table--note { color: $text-accent; }
-    LineTable > .table--cursor { background: $surface-lighten-2; text-style: bold; }
+    LineTable > .table--cursor { background: $primary 30%; text-style: bold; }
     LineTable:focus > .table--cursor { background: $primary; color: $text; }
     LineTable > .table--bad { color: $text-error; }
     LineTable > .table--warn { color: $text-warning; }
