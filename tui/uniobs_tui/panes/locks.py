@@ -175,12 +175,20 @@ class LocksPane(PartPane):
         return locks_of(session.target, wish)
 
     def fill(self, value: Locks, answer: Answer) -> None:
-        table = self.query_one(LineTable)
-        table.show(value.source)
-        rows = min(len(value.source) + 1, max(4, self.size.height // 2))
-        table.styles.height = "1fr" if self.has_class("-wide") else rows
+        self.query_one(LineTable).show(value.source)
+        self._share()
         self.query_one(LinesView).show(lambda room, _height: graph_lines(value, room))
         self.foot(value.notes)
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self._share()
+
+    def _share(self) -> None:
+        """Few locks leave the room to who waits for them."""
+        table = self.query_one(LineTable)
+        rows = min(table.count + 1, max(4, self.size.height // 2))
+        table.styles.height = "1fr" if self.has_class("-wide") else rows
 
     def narrow(self, about: Mapping[str, Any]) -> None:
         super().narrow(about)
