@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.events import Key
 
 from support import screens, shop
 from uniobs_tui.app import UniobsApp
@@ -216,7 +217,8 @@ def last(pilot: Any) -> str:
 
 
 NAMES = {
-    ":": "colon", "/": "slash", "\\": "backslash", " ": "space", "+": "plus", "-": "minus", ".": "full_stop",
+    ":": "colon", "?": "question_mark", "/": "slash", "\\": "backslash", " ": "space", "+": "plus",
+    "-": "minus", ".": "full_stop",
 }  # fmt: skip
 
 
@@ -249,5 +251,25 @@ def test_tabs_by_key_and_by_mouse(recording: str) -> None:
             await screens.press(pilot, key)
             assert pilot.app.screen.pane.title == title
             assert title in screens.text(pilot.app, "#tabs")  # the open one can always be seen
+
+    screens.drive(app(recording), script)
+
+
+def test_keys_that_come_at_once_go_where_they_belong(recording: str) -> None:
+    """As a terminal delivers what was pasted: nobody waits for the screen between two keys."""
+
+    async def script(pilot: Any) -> None:
+        for line in (":ps", "\\worker", "/worker-b", ":at +5s", "?"):
+            for char in line:
+                pilot.app.post_message(Key(NAMES.get(char, char), char))
+            pilot.app.post_message(Key("escape" if line == "?" else "enter", None))
+        for _ in range(500):
+            await pilot.pause(0.01)
+            if "22:14:25" in head(pilot):
+                break
+        await screens.settle(pilot)
+        shown = screens.text(pilot.app)
+        assert "TID NAME" in shown and "worker-a" in shown and "ticker" not in shown, shown
+        assert "22:14:25" in head(pilot), shown
 
     screens.drive(app(recording), script)

@@ -12,6 +12,7 @@ from textual.events import Event, Key
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.message import Message
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import Input, OptionList
 
 from uniobs.errors import UniobsError
@@ -23,8 +24,7 @@ from uniobs_tui.keys import KEYMAPS, Settings
 from uniobs_tui.prompt import PromptInput
 from uniobs_tui.theme import THEMES, AsciiFilter, choose, poor
 
-AT_ONCE: Final = ("command", "search", "filter", "help")
-HELD_S: Final = 0.5  # at most
+HELD_S: Final = 2.0  # at most
 
 
 def _offers() -> Any:
@@ -93,6 +93,7 @@ class UniobsApp(App[int]):
         self.jobs: Any = None  # commands that run beside the screen, once there are any
         self._opening = 0  # counts what was asked to be opened: only the last one matters
         self._held: list[Key] | None = None
+        self._holds: Timer | None = None
         self.failure: UniobsError | None = None  # why the only target couldn't be opened
         self.typed = self.settings.typed
         for theme in THEMES:
@@ -173,10 +174,20 @@ class UniobsApp(App[int]):
     # --- keys -----------------------------------------------------------------------------------------
 
     async def on_event(self, event: Event) -> None:
-        """Keys of the keymap become those that are bound, but for where text is typed."""
+        """Keys of the keymap become those that are bound, but for where text is typed.
+
+        Keys that come faster than the screen works (pasted, typed by a hurried person) go where they would
+        have gone slowly: what opens a line to type in is done at once, and what ends it holds the next ones.
+        """
         if isinstance(event, Key) and not self.screen_stack:
             return  # typed while it ended
         if isinstance(event, Key) and not event.is_forwarded:
+            if self._held is not None:
+                self._held.append(event)
+                return
+            if isinstance(self.focused, PromptInput) and event.key in ("enter", "escape"):
+                self._held = []
+                self._holds = self.set_timer(HELD_S, self.release_keys)
             for bar in self.screen.query(KeyBar):
                 bar.hush()
             lists = self.screen.query(OptionList) if event.key in ("pageup", "pagedown") else ()
@@ -188,6 +199,14 @@ class UniobsApp(App[int]):
             if isinstance(self.screen, Frame) and self.screen.begins_line(event.key, self.focused):
                 return  # at once: what was typed right behind it belongs to the line
         await super().on_event(event)
+
+    def release_keys(self) -> None:
+        """The line was closed: what was typed meanwhile goes on."""
+        if self._holds is not None:
+            self._holds.stop()
+        held, self._held = self._held, None
+        for key in held or ():
+            self.post_message(key.set_sender(self))  # a key doesn't bubble up to who sent it
 
     # --- commands -------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """Frame: what every screen has: keys along the bottom, a line to type in, help."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -11,7 +11,7 @@ from textual.widgets import Input
 from uniobs.errors import UniobsError
 from uniobs.model.text import safe
 from uniobs_tui.footer import KeyBar
-from uniobs_tui.prompt import Prompt, PromptInput
+from uniobs_tui.prompt import Prompt
 
 
 class Frame(Screen[None]):
@@ -33,6 +33,7 @@ class Frame(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self.rounds = 0  # how often its worker began anew
+        self.then: Awaitable[Any] | None = None  # the rest of a command, before the next key is looked at
         self._pattern = ""
         self._filters: dict[str, str] = {}  # of each view
 
@@ -100,9 +101,13 @@ class Frame(Screen[None]):
 
     def begins_line(self, key: str, focused: Any) -> bool:
         """Open the line to type in when that is what a key is for."""
-        if isinstance(focused, Input) or key not in ("colon", "slash", "backslash"):
+        begins: dict[str, Callable[[], None]] = {
+            "colon": self.action_command, "slash": self.action_search, "backslash": self.action_filter,
+            "question_mark": self.action_help,
+        }  # fmt: skip
+        if isinstance(focused, Input) or key not in begins:
             return False
-        {"colon": self.action_command, "slash": self.action_search, "backslash": self.action_filter}[key]()
+        begins[key]()
         return True
 
     def action_command(self, text: str = "") -> None:
@@ -128,22 +133,27 @@ class Frame(Screen[None]):
             why = self.check_filter(message.text) if message.text else ""
             self.query_one(Prompt).judged(safe(why), good=bool(message.text))
 
-    def on_prompt_closed(self) -> None:
-        if self.focused is None or isinstance(self.focused, PromptInput):
-            self.refocus()
+    def on_prompt_closed(self, message: Prompt.Closed) -> None:
+        self.refocus()
+        if not message.said:
+            self._release()
 
-    def on_prompt_ended(self) -> None:
+    def _release(self) -> None:
         release: Any = getattr(self.app, "release_keys", None)
         if release is not None:
             release()
 
-    def on_prompt_said(self, message: Prompt.Said) -> None:
+    async def on_prompt_said(self, message: Prompt.Said) -> None:
         try:
             why = self._said(message.kind, message.text)
         except UniobsError as error:
             why = str(error)
         if why:
             self.say(why)
+        then, self.then = self.then, None
+        if then is not None:
+            await then
+        self._release()
 
     def _said(self, kind: str, text: str) -> str:
         if kind == "command":

@@ -20,6 +20,7 @@ from uniobs_tui.header import GuestHeader, Scrubber, Tabs
 from uniobs_tui.homepoll import Guests, HomeWorker
 from uniobs_tui.panes import PANES, PaneInfo, load
 from uniobs_tui.panes.base import Pane
+from uniobs_tui.prompt import Prompt
 from uniobs_tui.session import Session
 from uniobs_tui.worker import Answer, Clock, Worker
 
@@ -135,12 +136,13 @@ class GuestScreen(Frame):
             pane.display = name == info.name
         self.query_one(Tabs).tell(info.name)
         self.worker.watch(self._panes[info.name], self._moment, self._applies)
-        self.refocus()
+        if not self.query_one(Prompt).is_open:
+            self.refocus()
 
     def refocus(self) -> None:
         first = self.pane.first() if self.pane is not None else None
         if first is not None:
-            first.focus()
+            self.set_focus(first)
 
     async def action_pane(self, name: str) -> None:
         info = next((info for info in PANES if info.name == name), None)
@@ -332,7 +334,7 @@ class GuestScreen(Frame):
                 about = {"text": rest.strip(), "filter": rest.strip()}
                 self.post_message(Pane.Open(info.name, about))
             else:
-                self.run_worker(self.action_pane(info.name), exclusive=False)
+                self.then = self.action_pane(info.name)
         return ""
 
     def _at(self, text: str) -> str:
@@ -353,7 +355,7 @@ class GuestScreen(Frame):
         self.worker.do(lambda session: setattr(session, "mark", mark))
         info = self._view("diff")
         if info is not None:
-            self.run_worker(self.action_pane(info.name), exclusive=False)
+            self.then = self.action_pane(info.name)
         return ""
 
     def where(self) -> str:

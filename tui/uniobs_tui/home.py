@@ -280,6 +280,6 @@ class HomeScreen(Frame):
         return str(table.set_filter(text) or "")
 
     def refocus(self) -> None:
-        self.query_one(LineTable).focus()
+        self.set_focus(self.query_one(LineTable))
 
 

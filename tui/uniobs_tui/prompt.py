@@ -39,8 +39,12 @@ class PromptInput(Input):
     class Left(Message):
         """Escape, or the focus went elsewhere."""
 
+        def __init__(self, wanted: bool) -> None:
+            super().__init__()
+            self.wanted = wanted
+
     def action_leave(self) -> None:
-        self.post_message(self.Left())
+        self.post_message(self.Left(True))
 
     def action_complete(self) -> None:
         self.action_cursor_right()
@@ -50,11 +54,11 @@ class PromptInput(Input):
             self.parent.earlier(by)
 
     def on_blur(self, event: Blur) -> None:
-        self.post_message(self.Left())
+        self.post_message(self.Left(False))
 
 
 class Prompt(Horizontal):
-    """``Prompt.Said`` when Enter is pressed, ``Prompt.Typed`` with each key, ``Prompt.Closed`` after both."""
+    """``Prompt.Said`` when Enter is pressed, ``Typed`` with each key, ``Closed`` when it is gone."""
 
     DEFAULT_CSS = """
     Prompt { dock: bottom; height: 1; display: none; background: $panel; }
@@ -78,7 +82,11 @@ class Prompt(Horizontal):
         pass
 
     class Closed(Message):
-        pass
+        """``said``: Said follows."""
+
+        def __init__(self, said: bool) -> None:
+            super().__init__()
+            self.said = said
 
     def __init__(self) -> None:
         super().__init__()
@@ -108,11 +116,11 @@ class Prompt(Horizontal):
         self.display = True
         self.screen.set_focus(field)
 
-    def close(self) -> None:
+    def close(self, *, said: bool = False) -> None:
         if self.display:
             self.display = False
             self.kind = ""
-            self.post_message(self.Closed())
+            self.post_message(self.Closed(said))
 
     def judged(self, why: str, *, good: bool = False) -> None:
         """Green, or red with the reason."""
@@ -142,9 +150,10 @@ class Prompt(Horizontal):
         if text.strip() and said[-1:] != [text]:
             said.append(text)
             del said[:-HISTORY_MAX]
-        self.close()
+        self.close(said=True)
         self.post_message(self.Said(kind, text))
 
     def on_prompt_input_left(self, message: PromptInput.Left) -> None:
         message.stop()
-        self.close()
+        if message.wanted or not self.query_one(PromptInput).has_focus:  # it may have been opened anew
+            self.close()
