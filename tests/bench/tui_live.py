@@ -1,4 +1,4 @@
-"""The terminal UI as it is started: until its first paint, what it takes of memory, and 200 guests at once."""
+"""The terminal UI as it is started: until its first paint, its memory, and 200 guests at once."""
 
 import fcntl
 import os
