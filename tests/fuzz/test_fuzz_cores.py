@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.bare_guest import region_blob
-from support.coreprobe import look, walk
+from support.coreprobe import descriptors, look, walk
 from support.corewriters import Snapshot, elf, sparse, xen
 from support.region_core import REGION, linux_core, qemu_core
 from uniobs.memory.base import Range
@@ -89,13 +89,14 @@ def test_flipped_bits(core: Path) -> None:
 
 def test_cut_anywhere(core: Path) -> None:
     random_ = random.Random(SEED + 1)
-    size = core.stat().st_size
+    size, before = core.stat().st_size, descriptors()
     cuts = {interesting(random_, size) for _ in range(CUTS)} | set(range(700))
     for turn, end in enumerate(sorted(cuts, reverse=True)):
         os.truncate(core, end)
         look(core)
         if turn % 10 == 0:
             walk(core)
+    assert descriptors() == before
 
 
 def test_memory_stays_bounded(core: Path) -> None:

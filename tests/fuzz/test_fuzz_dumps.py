@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from support.bare_guest import region_blob
-from support.coreprobe import look, one_line, walk
+from support.coreprobe import descriptors, look, one_line, walk
 from support.corewriters import (
     PAGE,
     Snapshot,
@@ -134,13 +134,14 @@ def test_flipped_bits(made: Made) -> None:
 
 def test_cut_anywhere(made: Made) -> None:
     random_ = random.Random(SEED + 1)
-    size = made.file.stat().st_size
+    size, before = made.file.stat().st_size, descriptors()
     cuts = {interesting(random_, size) for _ in range(CUTS)} | set(range(min(size, 500)))
     for turn, end in enumerate(sorted(cuts, reverse=True)):
         os.truncate(made.file, end)
         look(made.named)
         if turn % WALK_EACH == 0:
             walk(made.named)
+    assert descriptors() == before
 
 
 @pytest.mark.parametrize("made", sorted(FORMATS.keys() - APART), indirect=True)

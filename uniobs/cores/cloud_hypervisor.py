@@ -12,6 +12,7 @@ from typing import Any
 
 from uniobs.cores import kvm
 from uniobs.cores.core import Core
+from uniobs.cores.pieces import cut_notice, within
 from uniobs.errors import BadFormat, UniobsError
 from uniobs.memory.blocks import Block
 from uniobs.memory.file import FileMemory, open_file
@@ -45,15 +46,12 @@ def read_directory(directory: str, path: str) -> Core:
     state = _load(os.path.join(directory, STATE))
     fd = open_file(os.path.join(directory, MEMORY))
     try:
-        blocks = _blocks(state, path)
-        size = os.fstat(fd).st_size
-        cut = [block._replace(size=max(min(block.size, size - block.where), 0)) for block in blocks]
-        missing = sum(block.size for block in blocks) - sum(block.size for block in cut)
-        memory = FileMemory(fd, cut)
+        blocks, missing = within(_blocks(state, path), os.fstat(fd).st_size)
+        memory = FileMemory(fd, blocks)
     except UniobsError:
         os.close(fd)
         raise
-    notices = [f"{path} is cut short: {missing} bytes of memory are missing"] if missing else []
+    notices = list(cut_notice(path, missing))
     registers = _registers(state)
     if not registers:
         notices.append(f"{path}: its vCPUs' registers can't be read")

@@ -71,7 +71,7 @@ def read(elf: ElfCore, notes: list[Note]) -> Core:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadFormat(f"{elf.path}: its note about its registers is garbled") from error
     blocks = elf.blocks(physical=True)
-    cut = (f"{elf.path} is cut short: {elf.missing} bytes of memory are missing",) if elf.missing else ()
+    cut = elf.cut_notice()
     memory = FileMemory(elf.fd, blocks)
     return Core(KIND, elf.path, memory, registers, notices=(*cut, *notices), identity=identity)
 

@@ -7,7 +7,7 @@ import os
 import struct
 
 from uniobs.cores.core import Core
-from uniobs.cores.pieces import take
+from uniobs.cores.pieces import cut_notice, take
 from uniobs.errors import BadFormat
 from uniobs.memory.blocks import Block
 from uniobs.memory.file import FileMemory
@@ -34,5 +34,4 @@ def read(fd: int, path: str) -> Core:
         missing += last + 1 - first - there
         blocks.append(Block(first, there, at))
         at += last + 1 - first
-    notices = (f"{path} is cut short: {missing} bytes of memory are missing",) if missing else ()
-    return Core(KIND, path, FileMemory(fd, blocks), notices=notices)
+    return Core(KIND, path, FileMemory(fd, blocks), notices=cut_notice(path, missing))

@@ -9,7 +9,7 @@ import struct
 from typing import NamedTuple
 
 from uniobs.cores.core import Core, MappedFile
-from uniobs.cores.pieces import pread, take
+from uniobs.cores.pieces import cut_notice, pread, take, within
 from uniobs.cores.windows import CONTEXT_SIZE, context
 from uniobs.errors import BadFormat
 from uniobs.memory.blocks import Block
@@ -46,13 +46,11 @@ def read(fd: int, path: str) -> Core:
     blocks = _memory(fd, path, streams)
     if not blocks:
         raise BadFormat(f"{path}: a minidump without memory")
-    size = os.fstat(fd).st_size
-    cut = [block._replace(size=max(min(block.size, size - block.where), 0)) for block in blocks]
-    missing = sum(block.size for block in blocks) - sum(block.size for block in cut)
-    notices = (f"{path} is cut short: {missing} bytes of memory are missing",) if missing else ()
+    blocks, missing = within(blocks, os.fstat(fd).st_size)
     threads = _threads(fd, path, streams)
     files = _modules(fd, path, streams)
-    return Core(KIND, path, FileMemory(fd, _disjoint(cut)), (), threads, files, notices=notices)
+    memory = FileMemory(fd, _disjoint(blocks))
+    return Core(KIND, path, memory, (), threads, files, notices=cut_notice(path, missing))
 
 
 def _streams(fd: int, path: str) -> dict[int, Stream]:

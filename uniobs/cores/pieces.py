@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 
 from uniobs.errors import BadFormat
+from uniobs.memory.blocks import Block
 
 
 def pread(fd: int, size: int, offset: int) -> bytes:
@@ -20,6 +21,18 @@ def take(fd: int, offset: int, size: int, path: str, what: str) -> bytes:
     if len(data) != size:
         raise BadFormat(f"{path}: cut short or garbled: {what} at {offset:#x} isn't whole")
     return data
+
+
+def within(blocks: Iterable[Block], size: int) -> tuple[list[Block], int]:
+    """(blocks as far as a file of ``size`` bytes has them, how many bytes of them it lacks)."""
+    given = list(blocks)
+    held = [block._replace(size=max(min(block.size, size - block.where), 0)) for block in given]
+    return held, sum(block.size for block in given) - sum(block.size for block in held)
+
+
+def cut_notice(path: str, missing: int) -> tuple[str, ...]:
+    """What to say of a file that lacks so many bytes of memory."""
+    return (f"{path} is cut short: {missing} bytes of memory are missing",) if missing else ()
 
 
 def runs_of_bits(parts: Iterable[tuple[int, bytes]], count: int) -> Iterator[range]:

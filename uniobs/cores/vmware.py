@@ -9,7 +9,7 @@ import struct
 from typing import NamedTuple
 
 from uniobs.cores.core import Core
-from uniobs.cores.pieces import take
+from uniobs.cores.pieces import cut_notice, take, within
 from uniobs.cores.vmware_tags import Tag, tags
 from uniobs.errors import BadFormat, UniobsError
 from uniobs.memory.blocks import Block
@@ -57,14 +57,11 @@ def read(fd: int, path: str) -> Core:
         there = size
     try:
         notices = [] if file == fd else [f"read together: {name} and {path}"]
-        blocks = _blocks(memory, where, size, path, notices)
-        cut = [block._replace(size=max(min(block.size, where + there - block.where), 0)) for block in blocks]
-        missing = sum(block.size for block in blocks) - sum(block.size for block in cut)
-        if missing:
-            notices.append(f"{name} is cut short: {missing} bytes of memory are missing")
+        blocks, missing = within(_blocks(memory, where, size, path, notices), where + there)
+        notices += cut_notice(name, missing)
         if not registers:
             notices.append(f"{path}: its vCPUs' registers can't be read")
-        core = Core(KIND, path, FileMemory(file, cut), registers, notices=tuple(notices))
+        core = Core(KIND, path, FileMemory(file, blocks), registers, notices=tuple(notices))
     except UniobsError:
         if file != fd:
             os.close(file)

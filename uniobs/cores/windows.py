@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from uniobs.cores.core import Core
-from uniobs.cores.pieces import pread, runs_of_bits, take
+from uniobs.cores.pieces import cut_notice, pread, runs_of_bits, take, within
 from uniobs.errors import BadFormat
 from uniobs.memory.blocks import Block
 from uniobs.memory.file import FileMemory
@@ -52,14 +52,11 @@ def read(fd: int, path: str) -> Core:
         raise BadFormat(
             f"{path}: a crash dump of type {kind}, which holds a part of memory only; take a complete one"
         )
-    size = os.fstat(fd).st_size
-    cut = [block._replace(size=max(min(block.size, size - block.where), 0)) for block in blocks]
-    missing = sum(block.size for block in blocks) - sum(block.size for block in cut)
-    notices = (f"{path} is cut short: {missing} bytes of memory are missing",) if missing else ()
+    blocks, missing = within(blocks, os.fstat(fd).st_size)
     known = context(header[CONTEXT : CONTEXT + CONTEXT_SIZE])
     (cr3,) = struct.unpack_from("<Q", header, CR3)
     registers = (Registers({**known, "cr3": cr3}, "crash dump header"),) if known else ()
-    return Core(KIND, path, FileMemory(fd, cut), registers, notices=notices)
+    return Core(KIND, path, FileMemory(fd, blocks), registers, notices=cut_notice(path, missing))
 
 
 def context(data: bytes) -> dict[str, int]:

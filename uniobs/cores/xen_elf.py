@@ -11,6 +11,7 @@ from typing import Final
 
 from uniobs.cores.core import Core
 from uniobs.cores.elf import EM_X86_64, ElfCore, Section
+from uniobs.cores.pieces import cut_notice, within
 from uniobs.cores.xen_frames import MachineFrames
 from uniobs.errors import BadFormat
 from uniobs.memory.blocks import Block
@@ -56,11 +57,8 @@ def read(elf: ElfCore) -> Core:
             f"{elf.path}: {pages} pages, but {data.size} bytes of them and {table.size} of their table"
         )
     registers = _contexts(elf, _section(elf, sections, ".xen_prstatus"), cpus, is_hvm)
-    blocks = list(_blocks(elf, table, data, width))
-    missing = sum(block.size for block in blocks) - sum(
-        min(block.size, max(elf.size - block.where, 0)) for block in blocks
-    )
-    notices = (f"{elf.path} is cut short: {missing} bytes of memory are missing",) if missing else ()
+    blocks, missing = within(_blocks(elf, table, data, width), elf.size)
+    notices = cut_notice(elf.path, missing)
     memory = FileMemory(elf.fd, blocks)
     frames = None if is_hvm else MachineFrames(elf.fd, elf.path, table.offset, pages)
     return Core(KIND, elf.path, memory, registers, notices=notices, frames=frames)
