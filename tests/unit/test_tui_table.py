@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from textual import events
 from textual.pilot import Pilot
 
 from support.screens import text
@@ -218,3 +219,25 @@ def test_following_the_end() -> None:
         assert table.key == 79, "at the end it follows"
 
     drive(rows(50), script, tail=True)
+
+
+def test_the_wheel() -> None:
+    async def script(pilot: Pilot[None], table: LineTable) -> None:
+        assert table.following
+        for _ in range(4):
+            table.post_message(wheel(events.MouseScrollUp, table))
+            await pilot.pause()
+        await pilot.pause()
+        assert not table.following and f"line {table.cursor}" in text(pilot.app) and table.cursor < 49
+        for _ in range(40):
+            table.post_message(wheel(events.MouseScrollDown, table))
+            await pilot.pause()
+        assert "line 49" in text(pilot.app) and table.cursor == 49 and table.following
+
+    def wheel(kind: type[events.MouseEvent], table: LineTable) -> events.MouseEvent:
+        at = table.region
+        return kind(
+            table, 2, 2, 0, 1, 0, False, False, False, screen_x=at.x + 2, screen_y=at.y + 2, style=None
+        )
+
+    drive(source(*(Row(n, f"line {n}") for n in range(50))), script, tail=True)

@@ -293,5 +293,21 @@ class TableKeys(ScrollView):
         else:
             self._to(place)
 
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        self.call_after_refresh(self._wheeled, False)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        self.call_after_refresh(self._wheeled, True)
+
+    def _wheeled(self, down: bool) -> None:
+        """The cursor stays on the screen; who scrolls away from the end doesn't follow it any more, and who
+        comes back to it does."""
+        top, lines = self.scroll_offset.y, max(self.size.height - 1, 1)
+        place = min(max(self.cursor, top), top + lines - 1)
+        if down and self.tail and top + lines >= self._count():
+            place = self._count() - 1
+        if place != self.cursor:
+            self._to(place)
+
     def column_at(self, x: int) -> int | None:
         raise NotImplementedError
