@@ -60,6 +60,7 @@ def test_a_night_with_a_guest(size: tuple[int, int], tmp_path: Path) -> None:
 
         guest.poke("/break/deadlock")
         term.type("t")
+        term.until("DEADLOCKED")
         term.until("worker-1")
         term.keys("End")
         term.until("transfer-a")
