@@ -155,5 +155,5 @@ class Prompt(Horizontal):
 
     def on_prompt_input_left(self, message: PromptInput.Left) -> None:
         message.stop()
-        if message.wanted or not self.query_one(PromptInput).has_focus:  # it may have been opened anew
+        if message.wanted or self.screen.focused is not self.query_one(PromptInput):  # it may be open anew
             self.close()
