@@ -15,14 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.server import Server, frame
-from uniobs.errors import UsageError
+from uniobs.errors import NotOffered, UsageError
 from uniobs.export.pcap import PcapWriter
 from uniobs.model.guest import Packet
 from uniobs.target.guest import Guest
 from uniobs.target.origin import Origin
 from uniobs_probes.views.packets_detail import Layer, layers
 from uniobs_tui.packet_rows import PacketRows
-from uniobs_tui.panes.packets import plain
+from uniobs_tui.panes.packets import PacketsPane, decoded, plain
 from uniobs_tui.rowtests import OfPackets
 from uniobs_tui.streamlog import feeder
 from uniobs_tui.tcpscreen import conversation_of
@@ -165,3 +165,19 @@ def test_names_are_not_looked_up(text: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("uniobs.export.bpf.Filter", asked)
     with pytest.raises(UsageError, match="aren't looked up"):
         OfPackets(text)
+
+
+def test_without_scapy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(data: bytes) -> Any:
+        raise NotOffered("every field of a packet needs scapy: pip install 'uniobs[packets]'")
+
+    monkeypatch.setattr("uniobs_probes.views.packets_detail.layers", missing)
+    told = decoded(frame(b"GET / HTTP/1.1\r\n", port=40000)[:-4], 70)
+    assert told[0].name == "4 of its 70 bytes were not captured"
+    assert any("10.0.2.2.40000 > 10.0.2.15.80: Flags [P.]" in field.text for field in told[1].fields)
+    assert told[-1].name.endswith("pip install 'uniobs[packets]'")
+
+
+def test_without_libpcap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("uniobs.export.bpf.LIBRARIES", ())
+    assert "libpcap" in PacketsPane().check_filter("tcp")
