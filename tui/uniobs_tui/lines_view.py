@@ -222,12 +222,12 @@ class LinesView(ScrollView, can_focus=True):
         """The next line with a key so far away; without any, the text scrolls."""
         keyed = [n for n, row in enumerate(self.lines) if row.key is not None]
         if not keyed or self._at is None:
-            self.scroll_relative(y=by, animate=False)
+            self.scroll_relative(y=by, animate=False, force=True)
             return
         wanted = self._at + by
         later = [n for n in keyed if (n > self._at if by > 0 else n < self._at)]
         if not later:
-            self.scroll_relative(y=by, animate=False)
+            self.scroll_relative(y=by, animate=False, force=True)
             return
         if by > 0:
             at = next((n for n in reversed(later) if n <= wanted), later[0])
@@ -250,7 +250,7 @@ class LinesView(ScrollView, can_focus=True):
         keyed = [n for n, row in enumerate(self.lines) if row.key is not None]
         if keyed:
             self.to(keyed[0 if side < 0 else -1])
-        self.scroll_to(y=0 if side < 0 else self.virtual_size.height, animate=False)
+        self.scroll_to(y=0 if side < 0 else self.virtual_size.height, animate=False, force=True)
 
     def action_choose(self) -> None:
         if self.key is not None:
@@ -278,7 +278,7 @@ class LinesView(ScrollView, can_focus=True):
                 if self.lines[at].key is not None:
                     self.to(at)
                 else:
-                    self.scroll_to(y=at, animate=False)
+                    self.scroll_to(y=at, animate=False, force=True)
                 return ""
         return f"nothing matches {pattern}"
 

@@ -46,6 +46,9 @@ class Facts(NamedTuple):
 
 class OverviewPane(TextPane):
     name_, title, key_ = "overview", "Overview", "o"
+    DEFAULT_CSS = """
+    OverviewPane LinesView { overflow-y: hidden; scrollbar-gutter: auto; }
+    """
 
     def __init__(self) -> None:
         super().__init__()
