@@ -194,8 +194,8 @@ async def entered(pilot: Any) -> None:
 
 
 def test_sparks() -> None:
-    assert spark([0, 1, 2, 4, 8], 5) == "▁▁▂▄█"
-    assert spark([], 3) == "   " and spark([0, 0], 3) == " ▁▁" and spark([5], 1) == "█"
+    assert spark([0, 1, 2, 4, 8], 5) == "·▁▂▄█"
+    assert spark([], 3) == "   " and spark([0, 0], 3) == " ··" and spark([5], 1) == "█"
     assert spark(range(100), 10)[-1] == "█" and len(spark(range(100), 10)) == 10
 
 

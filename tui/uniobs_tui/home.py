@@ -19,7 +19,7 @@ from uniobs_tui.homepoll import Guests, HomeWorker, Place
 from uniobs_tui.sources import TableSource
 from uniobs_tui.table import LineTable
 
-SPARKS: Final = " ▁▂▃▄▅▆▇█"
+SPARKS: Final = "·▁▂▃▄▅▆▇█"  # the first: nothing at all
 CARDS_SHARE: Final = 4  # of the screen's lines, a quarter at most are cards
 
 
@@ -28,8 +28,8 @@ def spark(rates: Sequence[float], cells: int) -> str:
     last = list(rates)[-cells:]
     top = max(last, default=0.0)
     if top <= 0:
-        return ("▁" * len(last)).rjust(cells)
-    return "".join(SPARKS[max(1, round(value / top * 8))] if value else "▁" for value in last).rjust(cells)
+        return (SPARKS[0] * len(last)).rjust(cells)
+    return "".join(SPARKS[max(1, round(value / top * 8)) if value else 0] for value in last).rjust(cells)
 
 
 def cut(text: str, cells: int) -> str:
