@@ -84,9 +84,11 @@ def test_manual_pages_are_good_roff(path: Path) -> None:
     assert not said
 
 
-def test_pictures_are_small_and_fetch_nothing() -> None:
+def test_pictures_are_small_and_shown_and_fetch_nothing() -> None:
+    shown = {link for page in TEXTS for link in LINK.findall(page.read_text("utf-8"))}
     for path in (ROOT / "docs" / "pictures").glob("*.svg"):
         text = path.read_text("utf-8")
+        assert any(link.endswith(f"pictures/{path.name}") for link in shown), path.name
         assert len(text.encode()) < 200_000, path.name
         assert "@import" not in text and "url(h" not in text and "@font-face" not in text, path.name
         assert "://" not in text.replace("http://www.w3.org/2000/svg", ""), path.name
