@@ -177,3 +177,20 @@ def test_a_guest_without_a_packet_ring_is_told(tmp_path: Path, monkeypatch: pyte
         assert "links the stub" in " ".join(screens.text(pilot.app, BODY).split())
 
     screens.drive(app("kv"), script)
+
+
+def test_a_search_takes_what_it_found_while_it_was_typed(story: str) -> None:
+    async def script(pilot: Any) -> None:
+        await opened(pilot, "trace")
+        await screens.press(pilot, "home")
+        rows = pilot.app.screen.query_one("#rows", LineTable)
+        places = []
+        for keys in (("slash", *"open"), ("enter",), ("n",), ("N",), ("slash", "enter")):
+            await screens.press(pilot, *keys)
+            places.append(rows.cursor)
+        first, following = places[0], places[2]
+        assert places == [first, first, following, first, following] and following == first + 5
+        await screens.press(pilot, "escape")
+        assert rows.lit is None
+
+    screens.drive(app(story), script)

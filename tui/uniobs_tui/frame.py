@@ -160,7 +160,8 @@ class Frame(Screen[None]):
             return self.run_command(text.strip())
         if kind == "search":
             self._pattern = text or self._pattern
-            return self.search_for(self._pattern, 1) if self._pattern else ""
+            by = 0 if text else 1  # what was found while it was typed is taken; nothing typed: the next one
+            return self.search_for(self._pattern, by) if self._pattern else ""
         why = self.filter_by(text)
         if not why:
             self._filters[self.where()] = text
