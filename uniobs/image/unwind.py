@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from uniobs.model.guest import Trust
 
 _STEPS: Final = 100_000  # frames that are walked at most, shown or not
-_SECONDS: Final = 2.0  # for a stack of garbage that leads on and on
+_SECONDS: Final = 2.0  # of CPU for a stack of garbage that leads on and on,
+_WAITED: Final = 10.0  # and by the clock: a busy machine's stacks are no shorter
 _BELOW: Final = 1 << 20  # how far below its stack a stack pointer is taken for that of an overflow
 _GUARD: Final = 4096
 _LAST: Final = 4  # the outermost frames that are shown of a stack longer than the limit
@@ -183,7 +184,7 @@ class _Walk:
         self._tail: deque[_Spot] = deque(maxlen=_LAST)
         self._room = max(1, limit - _LAST)
         self._steps = 0
-        self._until = time.monotonic() + _SECONDS
+        self._until = time.thread_time() + _SECONDS, time.monotonic() + _WAITED
         self.level = 0
 
     def shown(self) -> list[Frame]:
@@ -215,9 +216,12 @@ class _Walk:
             if (caller.pc, caller.registers.get(RSP)) in seen:
                 return "the stack leads back into itself"
             self._steps += 1
-            if self._steps >= _STEPS or (not self._steps & 255 and time.monotonic() > self._until):
+            if self._steps >= _STEPS or (not self._steps & 255 and self._late()):
                 return f"stopped after {self.level} frames"
             place = caller
+
+    def _late(self) -> bool:
+        return time.thread_time() > self._until[0] or time.monotonic() > self._until[1]
 
     def _climbed(self, place: Place) -> Place:
         """The first frame from here on that isn't plain."""
