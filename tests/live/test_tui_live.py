@@ -75,6 +75,8 @@ def test_a_night_with_a_guest(size: tuple[int, int], tmp_path: Path) -> None:
         time.sleep(1.2)
         assert not _waits(term.text())  # time stands still
         term.type("p")
+        term.until("DEADLOCKED")
+        term.keys("End")  # the cursor's thread wasn't there then
         term.until(_waits)
         term.type("w")
         shown = term.until("DEADLOCKED")
