@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,16 @@ def _waits(shown: str) -> bool:
     return "mutex ledger" in shown or "mutex accounts" in shown or bool(re.search(r"\bD +mutex", shown))
 
 
+def _at_the_end(term: Terminal, wanted: Callable[[str], bool]) -> None:
+    """The last row, which may only be coming."""
+    for _ in range(30):
+        term.keys("End")
+        time.sleep(0.4)
+        if wanted(shown := term.text()):
+            return
+    raise AssertionError(shown)
+
+
 @pytest.mark.parametrize("size", [(80, 24), (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")
 def test_a_night_with_a_guest(size: tuple[int, int], tmp_path: Path) -> None:
     name = f"kv{os.getpid()}x{size[0]}"
@@ -62,9 +73,7 @@ def test_a_night_with_a_guest(size: tuple[int, int], tmp_path: Path) -> None:
         term.type("t")
         term.until("DEADLOCKED")
         term.until("worker-1")
-        term.keys("End")
-        term.until("transfer-a")
-        term.until(_waits)
+        _at_the_end(term, lambda shown: "transfer-a" in shown and _waits(shown))
         time.sleep(2)
         for _ in range(30):  # back to before
             term.type("[")
@@ -76,8 +85,7 @@ def test_a_night_with_a_guest(size: tuple[int, int], tmp_path: Path) -> None:
         assert not _waits(term.text())  # time stands still
         term.type("p")
         term.until("DEADLOCKED")
-        term.keys("End")  # the cursor's thread wasn't there then
-        term.until(_waits)
+        _at_the_end(term, _waits)  # the cursor's thread wasn't there then
         term.type("w")
         shown = term.until("DEADLOCKED")
         assert "transfer-a" in shown and "transfer-b" in shown
