@@ -117,8 +117,8 @@ def graph_lines(value: Locks, room: int) -> list[Line]:
             (f"  {edge.thread}", "warn"),
             (f" (tid {edge.tid}) ", "dim"),
             ("waits for ", ""),
-            (edge.what, "bold"),
-            (" of " if edge.kind == "join" else ", held by ", ""),
+            ("the end of " if edge.kind == "join" else edge.what, "" if edge.kind == "join" else "bold"),
+            ("" if edge.kind == "join" else ", held by ", ""),
             (edge.owner_name, "warn"),
             (f" (tid {edge.owner})", "dim"),
         )

@@ -19,10 +19,13 @@ from uniobs_tui.panes.parts import TextPane
 from uniobs_tui.panes.threads import crashed_of
 from uniobs_tui.samples import Rates
 from uniobs_tui.session import Session
+from uniobs_tui.source_view import Reader, StackText, detail_lines, frame_lines
 
 LOOKS: Final = 480
 LOG: Final = 40
 THREADS: Final = 64
+STACK_MIN: Final = 12  # lines that a stack is worth showing in
+DETAIL_MAX: Final = 24
 ORDER: Final = {"D": 0, "?": 1, "R": 2, "S": 3, "Z": 4}
 STATES: Final = {"R": "running", "S": "waiting", "D": "on a mutex", "Z": "exited", "?": "unknown"}
 
@@ -42,6 +45,7 @@ class Facts(NamedTuple):
     log: tuple[str, ...]
     log_why: str
     next: tuple[str, ...]
+    stack: StackText | None  # of a core: the thread that the verdict is about
 
 
 class OverviewPane(TextPane):
@@ -102,7 +106,19 @@ def facts(session: Session, judge: Judge) -> Facts:
         log,
         log_why,
         tuple(next_commands(shlex.quote(session.spec), target, list(verdict.found))),
+        _stack(target, verdict, crashed) if not session.live and at is None else None,
     )
+
+
+def _stack(target: Any, verdict: Judgement, crashed: int | None) -> StackText | None:
+    told = [tid for one in verdict.found if one.severity < FINDING for tid in one.threads]
+    tid = crashed if crashed is not None else told[0] if told else None
+    if tid is None:
+        return None
+    with suppress(UniobsError):
+        found = Reader().stack(target, tid, None)
+        return found if found.frames else None
+    return None
 
 
 def _threads(target: Any, crashed: int | None) -> tuple[Sequence[Any], str]:
@@ -160,14 +176,27 @@ def layout(value: Facts, room: int, height: int) -> list[Line]:
     tail = 2 if height >= 22 else 0
     lower = height - len(lines) - tail  # the last lines: what to type next
     threads = _thread_lines(value, left_room, max(5, lower - (3 if room < 100 else 0)))
-    log = _log_lines(value, left_room, max(2, lower - (len(threads) if room < 100 else 0)))
+    log_room = lower - (len(threads) if room < 100 else 0)
+    if value.stack is not None:  # there's something better to show below
+        log_room = min(log_room, max(len(threads), 8))
+    log = _log_lines(value, left_room, max(2, log_room))
     lines += columns(threads, log, left_room, 3) if room >= 100 else [*threads, *log]
+    free = height - len(lines) - tail
+    if value.stack is not None and free >= STACK_MIN:
+        lines += [Line(), *_stack_lines(value.stack, room, free - 1)]
     if tail and lower > 0:
         lines = lines[: height - tail]
         lines += [Line()] * (height - tail - len(lines))
     if tail:
         lines += [Line(), Line(cut((("Next  ", "head"), ("   ".join(value.next), "")), room))]
     return lines
+
+
+def _stack_lines(stack: StackText, room: int, most: int) -> list[Line]:
+    """Where it stands, with source and instructions; nothing in it is chosen here."""
+    lines = [row._replace(key=None) for row in frame_lines(stack, room)[: max(3, most // 3)]]
+    below = detail_lines(stack, room, min(most - len(lines) - 1, DETAIL_MAX))
+    return [*lines, Line(), *below] if below else lines
 
 
 def _verdict(value: Facts, room: int, height: int) -> list[Line]:
