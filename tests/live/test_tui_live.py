@@ -52,7 +52,7 @@ def _at_the_end(term: Terminal, wanted: Callable[[str], bool]) -> None:
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")
 def test_a_night_with_a_guest(size: tuple[int, int], tmp_path: Path) -> None:
-    name = f"kv{os.getpid()}x{size[0]}"
+    name = f"aakv{os.getpid()}x{size[0]}"  # the first, however many guests others run
     with boot.boot(boot.Machine(elf=demo_elf(), name=name)) as guest, terminal(*size) as term:
         boot.traffic(guest)
         _opened(term, name)
@@ -103,7 +103,7 @@ def test_a_night_with_a_guest(size: tuple[int, int], tmp_path: Path) -> None:
 
 
 def test_its_vmm_is_killed_while_it_is_looked_at() -> None:
-    name = f"gone{os.getpid()}"
+    name = f"aagone{os.getpid()}"
     with boot.boot(boot.Machine(elf=demo_elf(), name=name)) as guest, terminal() as term:
         _opened(term, name)
         term.type("t")
