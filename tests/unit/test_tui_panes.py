@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from support import screens, shop
+from uniobs.cli.report.model import Source
 from uniobs.errors import NotOffered, UnknownMemory
 from uniobs.model.text import width
-from uniobs_tui import graph, hexpage
+from uniobs_tui import graph, hexpage, source_view
 from uniobs_tui.lines_view import Line, cells, columns, cut, folded, head, line, wrapped
 from uniobs_tui.panes import PANES, load
 from uniobs_tui.panes import locks as locks_pane
@@ -256,3 +257,43 @@ def test_a_view_says_whether_a_guest_has_it() -> None:
             raise NotOffered(question)
 
     assert not load(next(info for info in PANES if info.name == "locks")).applies_to(Nothing())
+
+
+# --- stacks -------------------------------------------------------------------------------------------
+
+
+def stack(*frames: source_view.FrameText, **values: Any) -> source_view.StackText:
+    plain: dict[str, Any] = dict.fromkeys(source_view.StackText._fields)
+    told = {"tid": 3, "title": "worker-a (tid 3)", "error": "", "note": "", "code_why": ""}
+    return source_view.StackText(**{**plain, **told, "frames": frames, **values})
+
+
+def frame(level: int, name: str = "fall", how: str = "cfi", sure: bool = True) -> source_view.FrameText:
+    return source_view.FrameText(level, 0x1000 + level, name, "main.c:7", how, sure)
+
+
+def test_recursion_is_told_once() -> None:
+    deep = [*(frame(n) for n in range(300)), frame(300, "main")]
+    rows = [row.text for row in source_view.frame_lines(stack(*deep), 60)]
+    assert len(rows) == 6 and "297 more of the same" in rows[4] and rows[-1].startswith("#300 main")
+
+
+def test_frames_that_may_be_wrong_look_so() -> None:
+    found = source_view.frame_lines(stack(frame(0), frame(1, "main", "found by scanning", False)), 60)
+    assert [spans[-1][1] for spans in (found[1].spans, found[2].spans)] == ["dim", "warn"]
+    assert [row.key for row in found] == [None, 0, 1]
+
+
+def test_source_is_shown_around_the_line_that_matters() -> None:
+    source = Source("/src/main.c", 50, "/src/main.c", 30, tuple(f"line {n}" for n in range(30, 71)))
+    for height in range(1, 60):
+        rows = [row.text for row in source_view.source_lines(source, 40, height)]
+        assert any(row.startswith("▶ 50  line 50") for row in rows)
+        assert len(rows) <= max(height, 2)
+
+
+def test_what_isnt_known_of_a_frame_is_said() -> None:
+    found = stack(frame(0), level=0, code_why="its instructions can't be read")
+    text = "\n".join(row.text for row in source_view.detail_lines(found, 80, 20))
+    assert "which line it is isn't known" in text and "its instructions can't be read" in text
+    assert source_view.detail_lines(stack(), 80, 20) == []

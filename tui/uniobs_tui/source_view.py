@@ -121,6 +121,7 @@ def frame_lines(stack: StackText, room: int) -> list[Line]:
         lines += wrapped(f"no stack: {stack.error}", room, "dim")
     names = min(NAMES, max((width(safe(f.name)) for f in stack.frames), default=0))
     spots = min(NAMES, max((width(safe(f.spot)) for f in stack.frames), default=0))
+    digits = max(2, len(str(len(stack.frames))))
     last, same, skipped = "", 0, 0
     for number, frame in enumerate(stack.frames):
         what = f"{frame.name} {frame.spot} {frame.how}"
@@ -135,7 +136,7 @@ def frame_lines(stack: StackText, room: int) -> list[Line]:
         look = "bold" if frame.level == stack.matters else ""
         name = cut(((pad(safe(frame.name), names), look),), names)
         spans = (
-            (f"#{frame.level:<3}", "dim"),
+            (f"#{frame.level:<{digits}} ", "dim"),
             *name,
             ("  " + pad(safe(frame.spot), spots), look),
             ("  " + frame.how, "dim" if frame.sure else "warn"),

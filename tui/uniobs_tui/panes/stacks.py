@@ -59,6 +59,7 @@ def _group(group: StackGroup, room: int) -> list[Line]:
         lines += folded(f"  no stack: {group.error}", room, "dim")
     names = min(NAMES, max((width(safe(function(f))) for f in group.frames), default=0))
     spots = min(NAMES, max((width(safe(spot(f))) for f in group.frames), default=0))
+    digits = max(2, len(str(len(group.frames))))
     last, same, skipped = "", 0, 0
     for number, frame in enumerate(group.frames):
         what = f"{function(frame)} {spot(frame)} {frame.how}"
@@ -72,7 +73,7 @@ def _group(group: StackGroup, room: int) -> list[Line]:
         skipped = 0
         sure = frame.trust in TRUST and not frame.unproven
         spans = (
-            (f"  #{frame.level:<3}", "dim"),
+            (f"  #{frame.level:<{digits}} ", "dim"),
             (pad(safe(function(frame)), names), ""),
             ("  " + pad(safe(spot(frame)), spots), ""),
             ("  " + frame.how, "dim" if sure else "warn"),
