@@ -16,8 +16,9 @@ from uniobs.target.discovery import guest_of
 from uniobs_tui.homefile import FileWatch
 from uniobs_tui.homewatch import Watch
 
-LOOK_CPU_S: Final = 0.05  # of an interval, on looks
-JUDGE_CPU_S: Final = 0.02  # and on verdicts
+LOOK_CPU_S: Final = 0.04  # of an interval, on looks
+WHOLE: Final = 60  # guests that are looked at wholly in one interval: of more, some by turns
+JUDGE_CPU_S: Final = 0.015  # and on verdicts
 JUDGE_S: Final = 3.0  # between two verdicts on a guest
 SLOW_S: Final = 3.0
 GONE_S: Final = 60.0  # how long a guest that vanished stays on the screen
@@ -54,6 +55,7 @@ class Host:
         self._left: list[Watch] = []
         self._others: dict[int, tuple[int, float]] = {}  # pid -> (looks so far, when to look again)
         self.files = [FileWatch(path, images) for path in files]
+        self._turn = 0
         self._slow = _Slow(self._candidates)
 
     def poll(self) -> Guests:
@@ -91,6 +93,8 @@ class Host:
         """Those that weren't looked at for longest first; True when some were never looked at."""
         begun, cpu = time.monotonic(), time.thread_time()
         waiting = sorted(self._watches.values(), key=lambda watch: watch.looked)
+        self._turn += 1
+        turns = 1 + len(waiting) // WHOLE
         for number, watch in enumerate(waiting):
             new = watch.target is None
             if new and time.monotonic() - begun > OPEN_S:
@@ -98,7 +102,8 @@ class Host:
             if not new and time.thread_time() - cpu > LOOK_CPU_S:
                 return False
             before = watch.status
-            watch.look(time.monotonic() if number else now)
+            whole = new or (watch.info.pid + self._turn) % turns == 0
+            watch.look(time.monotonic() if number else now, whole=whole)
             if before is not None and watch.status is not None and before.state != watch.status.state:
                 watch.judge_due = 0.0
         return False
@@ -154,7 +159,7 @@ class _Slow:
             watch.slow_look()
             cost = time.thread_time() - cpu
             watch.slow_due = time.monotonic() + max(SLOW_S, 20 * cost)
-            pause = cost if first else 12 * cost
+            pause = (4 if first else 12) * cost
 
 
 class HomeWorker:
