@@ -89,7 +89,7 @@ class Worker:
             while not self._ends:
                 now = time.monotonic()
                 if now >= due:
-                    self.session.look()
+                    self._look()
                     due = now + self._interval
                 self._wake.clear()
                 self._work()
@@ -97,13 +97,19 @@ class Worker:
         finally:
             self.session.close()
 
+    def _look(self) -> None:
+        try:
+            self.session.look()
+        except Exception as error:  # noqa: BLE001 - as below
+            self._deliver(Answer(_Nobody(), None, said(error), self.session.moment, 0.0))
+
     def _work(self) -> None:
         while self._jobs:
             job = self._jobs.pop(0)
             try:
                 job(self.session)
-            except UniobsError as error:
-                self._deliver(Answer(_Nobody(), None, str(error), self.session.moment, 0.0))
+            except Exception as error:  # noqa: BLE001 - a bug in one of them mustn't end the others
+                self._deliver(Answer(_Nobody(), None, said(error), self.session.moment, 0.0))
         self._deliver(self._clock())
         for asker in self._askers:
             if self._ends or self._jobs:
@@ -112,14 +118,22 @@ class Worker:
             value, why = None, None
             try:
                 value = asker.ask(self.session)
-            except UniobsError as error:
-                why = str(error)
+            except Exception as error:  # noqa: BLE001 - as above
+                why = said(error)
             self._deliver(Answer(asker, value, why, self.session.moment, time.monotonic() - begun))
 
     def _clock(self) -> Clock:
         session = self.session
         first, last = session.bounds() or (None, None)
         return Clock(session.name, session.live, session.paused, session.moment, first, last, session.gone)
+
+
+def said(error: Exception) -> str:
+    """One line of what went wrong: of what can go wrong its own words, of all else that it is a bug."""
+    if isinstance(error, UniobsError):
+        return str(error)
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return f"this is a bug in uniobs ({what}); nothing of the guest was changed"
 
 
 class _Nobody:
