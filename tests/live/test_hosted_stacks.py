@@ -9,6 +9,7 @@ import pytest
 
 import boot
 from support.cli import uniobs
+from support.gdbstacks import same_name
 from uniobs.errors import NotOffered
 from uniobs.target.hosted import mapped_images, waiting_registers
 
@@ -37,10 +38,6 @@ def gdb_functions(pid: int) -> dict[int, list[str]]:
     return found
 
 
-def same(function: str, other: str) -> bool:
-    return function.removeprefix("__GI_") == other.removeprefix("__GI_")
-
-
 def test_waiting_threads_have_the_stacks_that_gdb_sees(guest: boot.Guest) -> None:
     rows = {row["name"]: row for row in uniobs("bt", "--json", guest.pid, expect=(0, 4)).rows}
     assert "TracerPid:\t0" in Path(f"/proc/{guest.pid}/status").read_text()
@@ -50,7 +47,7 @@ def test_waiting_threads_have_the_stacks_that_gdb_sees(guest: boot.Guest) -> Non
         mine = [frame["function"] for frame in rows[name]["frames"] if frame["trust"] in ("registers", "cfi")]
         assert len(mine) > 1, rows[name]
         theirs = iter(gdb[threads[name]])  # gdb shows tail calls too, from the call sites' DWARF
-        assert all(any(same(function, other) for other in theirs) for function in mine), (name, mine)
+        assert all(any(same_name(function, other) for other in theirs) for function in mine), (name, mine)
 
 
 def test_a_deadlock_names_the_lines_where_they_wait(guest: boot.Guest) -> None:

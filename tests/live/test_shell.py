@@ -80,7 +80,7 @@ def test_a_session(parked: Parked, how: str) -> None:
     assert "verdict   deadlock: transfer-a <-> transfer-b" in text and "text proven" in text
     assert text.count('"transfer-a"') == 1 and '"transfer-b"' in text
     assert "transfer_a" in text and "mutex_lock" in text and "cfi" in text
-    assert "of data of demo.elf: char * ledger.name" in text
+    assert "of data of demo.elf: ledger.name (char *)" in text
     assert "worker-1" in text
 
 

@@ -44,3 +44,12 @@ def run(
     return core, {
         int(tid): [tuple(row) for row in rows] for tid, rows in json.loads(answer.read_text()).items()
     }
+
+
+def same_name(mine: str | None, theirs: str | None) -> bool:
+    """Whether they're one function: gdb calls some of libc's by another name than the public one."""
+    if mine == theirs:
+        return True
+    if mine is None or theirs is None:
+        return False
+    return theirs.strip("_") == mine.strip("_") or theirs.endswith(f"_{mine}")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import build, gdbstacks
+from tests.support.gdbstacks import same_name
 from tests.support.linuxcore import LinuxCore
 from uniobs.image.module import Module
 from uniobs.image.unwind import unwind
@@ -43,15 +44,6 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     program = build.compile_c(folder, "threads", [SOURCE], *flags, "-pthread", compiler=compiler)
     core, stacks = gdbstacks.run(program, folder)
     return Run(program, LinuxCore(core), stacks)
-
-
-def same_name(mine: str | None, theirs: str | None) -> bool:
-    """gdb names some of libc's functions by another of their names than the public one."""
-    if mine == theirs:
-        return True
-    if mine is None or theirs is None:
-        return False
-    return theirs.strip("_") == mine.strip("_") or theirs.endswith(f"_{mine}")
 
 
 @pytest.mark.timeout(60)
