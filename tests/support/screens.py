@@ -200,6 +200,12 @@ def moment_of_shop(seconds: int, *, locked: bool) -> RegionBuilder:
     return build
 
 
+def live_shop() -> Guest:
+    """A guest that runs, for all that is known of it, and in which nothing happens."""
+    memory = FakeMemory(moment_of_shop(8, locked=False).memory().data, 0x200000, live=True)
+    return Guest(Origin("shop", "vm", "qemu microvm", memory, True, lambda _: 0x200000))
+
+
 def recorded_shop(path: Path, seconds: int = 20, locks_at: int = 12) -> Path:
     """A recording, one moment a second from STARTED on: calm, then deadlocked; it ends with its VMM gone."""
     memory = FakeMemory(moment_of_shop(0, locked=False).memory().data, 0x200000, live=True)

@@ -91,6 +91,17 @@ def crashed(build: RegionBuilder) -> RegionBuilder:
     return build
 
 
+def hung(build: RegionBuilder) -> RegionBuilder:
+    """The same guest: worker-a has the CPU, and the scheduler hasn't run for eight seconds of ticks."""
+    build.live |= {"current_tid": 3, "beat_tsc": NOW - 8000 * MS}
+    rows = build.tables.pop(_abi.SECTION_THREADS)
+    build.tables[_abi.SECTION_THREADS] = rows[:2]
+    began = {"state": _abi.THREAD_STATE_RUNNING, "on_cpu_since": NOW - 8000 * MS}
+    thread(build, 3, b"worker-a", cpu_ticks=8020 * MS, **began)
+    build.tables[_abi.SECTION_THREADS] += rows[3:]
+    return build
+
+
 def write(path: Path, build: RegionBuilder) -> Path:
     """As the guest's RAM: the region at its own physical address."""
     with path.open("wb") as file:
