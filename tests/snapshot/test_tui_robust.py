@@ -175,7 +175,10 @@ def test_a_guest_that_goes_away_while_it_is_looked_at(tmp_path: Path) -> None:
 
     async def script(pilot: Any) -> None:
         memory.gone = True
-        await screens.settle(pilot)
+        for _ in range(200):  # until the next look, a second at most
+            await screens.settle(pilot, 1)
+            if (clock := pilot.app.screen.clock) is not None and clock.gone:
+                break
         for info in PANES:
             await pilot.app.screen.action_pane(info.name)
             await screens.settle(pilot, 1)
