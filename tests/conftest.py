@@ -10,3 +10,4 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     for name in ("CONFIG", "CACHE", "DATA", "STATE"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
     monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # it hides what was never flushed

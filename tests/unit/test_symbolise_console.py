@@ -293,9 +293,9 @@ def test_a_terminal_is_not_steered(fixed: Kernel, tmp_path: Path) -> None:
 def test_a_live_pipe_is_answered_line_by_line(fixed: Kernel) -> None:
     """Also the beginning of a line, before its end."""
     call = f"caller is {fixed.calls['worker']:#x}".encode()
-    with subprocess.Popen(
-        [UNIOBS, "symbolise", "--image", fixed.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
+    command = [UNIOBS, "symbolise", "--image", fixed.path]
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=buffered) as process:
         assert process.stdin and process.stdout
         read, write = process.stdout.fileno(), process.stdin.fileno()
         os.write(write, call + b"\n")

@@ -99,6 +99,7 @@ class Stream:
         while True:
             if len(line) > written and not select.select([file], [], [], _PATIENCE)[0]:
                 self._raw(line[written:])
+                self._flush()
                 written = len(line)
             block = os.read(file, _BLOCK)
             if not block:
