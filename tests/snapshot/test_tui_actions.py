@@ -18,6 +18,7 @@ from uniobs_tui.app import UniobsApp
 from uniobs_tui.session import Session
 
 pytestmark = pytest.mark.timeout(120)
+TWELVE_BACK = screens.STARTED + 8 * screens.S  # of a recording of twenty seconds
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +73,8 @@ def test_a_report_of_a_recordings_moment(tmp_path: Path) -> None:
 
     async def script(pilot: Any) -> None:
         await screens.press(pilot, *["left_square_bracket"] * 12)
+        while (clock := pilot.app.screen.clock) is None or clock.moment != TWELVE_BACK:
+            await pilot.pause(0.05)
         await pilot.press("f8")
         await until(pilot, "Actions: shop.uniobs")
         assert "Take a core" not in screens.text(pilot.app)
@@ -81,7 +84,8 @@ def test_a_report_of_a_recordings_moment(tmp_path: Path) -> None:
         field = pilot.app.screen.query_one("#output")
         field.value = "r.html"
         await pilot.press("enter")
-        await until(pilot, "r.html: 2")
+        await until(pilot, "Enter, Esc: back")
+        assert "r.html: 2" in screens.text(pilot.app)
         await pilot.press("enter")
         assert not isinstance(pilot.app.screen, ActionScreen)
 
