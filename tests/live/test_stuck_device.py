@@ -2,6 +2,7 @@
 
 import socket
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -36,18 +37,15 @@ def test_receive_queue_that_is_never_refilled(machine: str) -> None:
         assert names(guest) == []
         guest.poke("/break/spin-irqoff")
         assert "stuck-device" not in names(guest)  # there still is room for packets
+        stuck: list[dict[str, Any]] = []
         for _ in range(60):
             row = receive_queue(guest)
+            # what QEMU knows of the ring may be old: then it takes more buffers with the next frame
             if row["last-avail-idx"] == row["shadow-avail-idx"]:
-                break
+                found = uniobs("why", "--json", guest.pid, expect=(0, 1)).rows
+                if stuck := [row for row in found if row["name"] == "stuck-device"]:
+                    break
             knock(guest, 10)
-        else:
-            pytest.fail(f"the guest never ran out of buffers: {row}")
-        for _ in range(3):  # a frame that QEMU still held may use a buffer that it had taken before
-            found = uniobs("why", "--json", guest.pid, expect=1).rows
-            stuck = [row for row in found if row["name"] == "stuck-device"]
-            if stuck:
-                break
         (verdict,) = stuck
         assert found[0]["name"] in ("hung", "spinning", "deadlock")  # the cause comes first
         row = receive_queue(guest)

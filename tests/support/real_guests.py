@@ -49,6 +49,16 @@ def image(kernel: str, file: str) -> Path:
     return found / file
 
 
+def _connect(connection: socket.socket, path: str) -> None:
+    """As soon as the monitor has room: somebody else may be talking to it."""
+    for _ in range(200):
+        try:
+            return connection.connect(path)
+        except BlockingIOError:
+            time.sleep(0.05)
+    return connection.connect(path)
+
+
 @dataclass(frozen=True)
 class Real:
     pid: int
@@ -69,7 +79,7 @@ class Real:
     def qmp(self, command: str, **arguments: Any) -> Any:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(20)
-            connection.connect(str(self.directory / "qmp"))
+            _connect(connection, str(self.directory / "qmp"))
             with connection.makefile("rw") as file:
                 file.readline()
                 asked = {"execute": command, "arguments": arguments}
