@@ -148,5 +148,5 @@ def test_tables_that_lead_out_of_memory(tmp_path: Path) -> None:
     registers = {"rip": 0x1000, "rsp": STACK - 64, "cr0": 0x80000011, "cr3": TABLES, "cr4": 0x20}
     core = elf.write_qemu(tmp_path / "core", sparse([(0, MIB)], [(TABLES, tables)], [registers]))
     with closing(open_target(str(core))) as target:
-        found, note = loads(target, target.memory.blocks)  # type: ignore[attr-defined]
+        found, note = loads(target, target.memory.blocks)
     assert found == [] and note is not None and "mappings were looked at" in note

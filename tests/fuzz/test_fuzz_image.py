@@ -121,7 +121,7 @@ def test_stacks_of_garbage(tmp_path: Path) -> None:
         if follows_call(module, address)
     ]
     bare = Module.load(path)
-    bare.cfi = lambda pc: None  # type: ignore[method-assign]
+    bare.cfi = lambda pc: None
     rng = random.Random(SEED)
     for number in range(400):
         size = rng.choice((64, 512, 4096, 65536))

@@ -34,7 +34,7 @@ def test_unikrafts_shape(scenario: str, tmp_path: Path) -> None:
             gdbcore_file.fix_copy(target, str(tmp_path / "copy"))
             words = debuggers.gdb(str(tmp_path / "copy"), target.modules)
             names = {row.tid: row.name for row in target.walker("threads").threads()}
-            address, size = target.modules[0].symbol("lock_a")[:2]  # type: ignore[index]
+            address, size = target.modules[0].symbol("lock_a")[:2]
             held = target.space.read(address, 16)
         finally:
             target.close()

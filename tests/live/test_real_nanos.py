@@ -56,14 +56,14 @@ def settle(guest: Real) -> None:
 
 def bias_in(guest: Real) -> int:
     """Where the kernel's own variable says it was moved, read by QEMU through the guest's page tables."""
-    gate = int(re.search(r"IDT=\s+([0-9a-f]+)", monitor(guest, "info registers"))[1], 16)  # type: ignore[index]
+    gate = int(re.search(r"IDT=\s+([0-9a-f]+)", monitor(guest, "info registers"))[1], 16)
     words = [
         int(word, 16) for word in re.findall(r"0x([0-9a-f]{16})", monitor(guest, f"x /2gx {gate + 224:#x}"))
     ]
     handler = words[0] & 0xFFFF | (words[0] >> 48) << 16 | (words[1] & 0xFFFFFFFF) << 32
     module = Module.load(image("kernel.elf"))
-    moved = handler - module.symbol("interrupt14")[0]  # type: ignore[index]
-    at = (module.symbol("kas_kern_offset")[0] + moved) & MASK  # type: ignore[index]
+    moved = handler - module.symbol("interrupt14")[0]
+    at = (module.symbol("kas_kern_offset")[0] + moved) & MASK
     return int(monitor(guest, f"x /1gx {at:#x}").split(":")[1], 16)
 
 

@@ -227,7 +227,7 @@ def test_the_guest_runs_on(scenes: Scenes) -> None:
     guest = scenes("run").guest
 
     def ticks() -> int:
-        return int(re.search(r"ticks=(\d+)", guest.ask())[1])  # type: ignore[index]
+        return int(re.search(r"ticks=(\d+)", guest.ask())[1])
 
     before = ticks()
     uniobs("ps", guest.pid, *kernel())
@@ -241,7 +241,7 @@ def test_another_loader_is_refused(scenes: Scenes, tmp_path: Path) -> None:
     from uniobs.image.module import Module
 
     loaded = Module.load(image("loader.elf"))
-    at, _ = loaded.symbol("pthread_mutex_lock")  # type: ignore[misc]
+    at, _ = loaded.symbol("pthread_mutex_lock")
     part = loaded.text(at, 32)
     where = module.find(part)
     assert where > 0

@@ -33,7 +33,7 @@ class Parked:
     def shell(self, how: str, *commands: str, **options: object) -> str:
         target = str(self.guest.pid) if how == "live" else str(self.core)
         words = [word for command in commands for word in ("-c", command)]
-        return uniobs("shell", *words, "--image", self.image, target, **options).out  # type: ignore[arg-type]
+        return uniobs("shell", *words, "--image", self.image, target, **options).out
 
 
 @pytest.fixture(scope="module")

@@ -225,7 +225,7 @@ def test_the_screen_never_waits_for_a_guest(tmp_path: Path) -> None:
         return bytes(plain(address, size))
 
     async def script(pilot: Any) -> None:
-        memory.read = reads  # type: ignore[method-assign]
+        memory.read = reads
         slow.set()
         longest = 0.0
         for key in ("t", "w", "l", "question_mark", "escape", "t", "down", "down"):

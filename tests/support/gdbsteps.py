@@ -11,7 +11,7 @@ from typing import Any
 ORDERS = json.loads(os.environ["UNIOBS_STEPS"])
 sys.path.insert(0, ORDERS["root"])
 
-import gdb  # type: ignore[import-untyped, import-not-found, unused-ignore]  # noqa: E402
+import gdb  # noqa: E402
 
 from uniobs.errors import UnknownMemory  # noqa: E402
 from uniobs.image.module import Module  # noqa: E402

@@ -78,7 +78,7 @@ def run(
     target.region = SimpleNamespace(live=lambda: SimpleNamespace(state=state, exit_code=3))
     out = Output(io.StringIO(), io.StringIO(), json=options.pop("json", False))
     code = follow.run(out, target, Lines(), **{"history": False, **options})
-    return code, out.stdout.getvalue().splitlines(), out.stderr.getvalue().splitlines()  # type: ignore[attr-defined]
+    return code, out.stdout.getvalue().splitlines(), out.stderr.getvalue().splitlines()
 
 
 @pytest.fixture(autouse=True)

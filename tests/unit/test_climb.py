@@ -15,7 +15,7 @@ def rules(
     cfa: tuple[int, int] | bytes = (7, 32), signal: bool = False, column: int = 16, **more: object
 ) -> Rules:
     registers = {16: ("offset", -8), 3: ("offset", -16), **{int(k[1:]): v for k, v in more.items()}}
-    return Rules(PC, PC + 64, cfa, registers, column, signal)  # type: ignore[arg-type]
+    return Rules(PC, PC + 64, cfa, registers, column, signal)
 
 
 def test_what_is_plain() -> None:

@@ -107,7 +107,7 @@ def cuts(data: bytes) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("make", [pcapng, pcap])
 def test_a_file_cut_anywhere_is_refused_or_ends(make: object) -> None:
-    whole = make(packets(conversation()[:6]))  # type: ignore[operator]
+    whole = make(packets(conversation()[:6]))
     full = list(read_capture(io.BytesIO(whole)))
     for data in cuts(whole):
         seen: list[Packet] = []
@@ -118,7 +118,7 @@ def test_a_file_cut_anywhere_is_refused_or_ends(make: object) -> None:
 
 @pytest.mark.parametrize("make", [pcapng, pcap])
 def test_flipped_bytes_raise_nothing_but_ours(make: object) -> None:
-    whole = make(packets(conversation()[:6]))  # type: ignore[operator]
+    whole = make(packets(conversation()[:6]))
     for at in range(len(whole)):
         for value in (0, 0xFF, whole[at] ^ 0x20):
             data = bytearray(whole)

@@ -144,7 +144,7 @@ def test_a_slid_kernel_and_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyP
     told = gdb(words, printing=["worker_a.tid", "worker_b.name", "&worker_a"])
     assert told["printed"]["worker_a.tid"] == "3"
     assert told["printed"]["worker_b.name"].startswith('"worker-b')
-    address = target.modules[0].symbol("worker_a")[0]  # type: ignore[index]
+    address = target.modules[0].symbol("worker_a")[0]
     assert address > SLIDE and "worker_a" in told["printed"]["&worker_a"]
     assert sorted(thread["id"] for thread in told["threads"]) == [2, 3, 4, 5]
     assert done.mappings >= 3
@@ -175,7 +175,7 @@ def test_drgn_places_the_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     target = Machine().guest(*images)
     copy = tmp_path / "shaped.gdb.core"
     gdbcore_file.fix_copy(target, str(copy))
-    address = target.modules[0].symbol("worker_a")[0]  # type: ignore[index]
+    address = target.modules[0].symbol("worker_a")[0]
     asked = ["int(prog['worker_a'].tid)", "prog['worker_a'].address_of_().value_()"]
     told = drgn(copy, tmp_path, asked)
     assert list(told["values"].values()) == [3, address] and address > SLIDE

@@ -74,7 +74,7 @@ def test_in_place_twice_and_undone(core: Path, guest: Guest) -> None:
     with closing(open_target(str(core))) as again:
         assert gdbcore_file.fix_in_place(again) is None
         assert again.registers()[0].values == guest.registers()[0].values
-        assert again.memory.blocks == guest.memory.blocks  # type: ignore[attr-defined]
+        assert again.memory.blocks == guest.memory.blocks
     assert core.stat().st_size == grown
     assert gdbcore_file.undo(str(core)) and core.read_bytes() == before
     assert not gdbcore_file.undo(str(core))
@@ -110,7 +110,7 @@ def test_a_core_that_is_cut_short_is_fixed_as_a_copy_only(core: Path, tmp_path: 
         assert done.mappings == 1
         with closing(open_target(str(copy))) as again:
             assert again.memory.read(0, MIB - 8192) == cut.memory.read(0, MIB - 8192)
-            assert again.memory.blocks == cut.memory.blocks  # type: ignore[attr-defined]
+            assert again.memory.blocks == cut.memory.blocks
             assert any("cut short" in notice for notice in again.notices)
 
 
@@ -222,7 +222,7 @@ def test_copies_with_and_without_files_that_have_no_name(
     def without(path: object, flags: int, *more: object, **named: object) -> int:
         if flags & os.O_TMPFILE == os.O_TMPFILE:
             raise OSError(95, "Operation not supported")
-        return real(path, flags, *more, **named)  # type: ignore[call-overload, no-any-return]
+        return real(path, flags, *more, **named)
 
     if not nameless:
         monkeypatch.setattr(os, "open", without)

@@ -38,9 +38,9 @@ def test_made_as_typings_are() -> None:
             with pytest.raises(TypeError):
                 kind(*wrong)
         with pytest.raises((TypeError, ValueError)):
-            kind("a")._replace(other=1)  # type: ignore[call-arg]
+            kind("a")._replace(other=1)
         with pytest.raises(AttributeError):
-            kind("a").line = 3  # type: ignore[misc]
+            kind("a").line = 3
     assert Place("a", 1).text == "a:1" and Place.__doc__ == "A place."
 
 

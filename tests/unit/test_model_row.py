@@ -34,11 +34,11 @@ def test_made_as_a_dataclass_is() -> None:
     assert hash(Wait("mutex", 5)) == hash(Wait("mutex", 5))
     for wrong in ((), (1, 2, {}, 4)):
         with pytest.raises(TypeError):
-            Pair(*wrong)  # type: ignore[arg-type]
+            Pair(*wrong)
     with pytest.raises(TypeError):
-        Pair(1, other=2)  # type: ignore[call-arg]
+        Pair(1, other=2)
     with pytest.raises(TypeError):
-        Pair(second="b", other=2)  # type: ignore[call-arg]
+        Pair(second="b", other=2)
     for _ in range(8):  # made otherwise from some number on
         assert Pair(1, rest={"a": 1}) == Pair(1, None, {"a": 1})
 

@@ -34,7 +34,7 @@ class Split(FakeMemory):
 
 
 def region_at(address: int, **header: object) -> bytes:
-    b = RegionBuilder(base=address, **header)  # type: ignore[arg-type]
+    b = RegionBuilder(base=address, **header)
     b.counter("x", 1)
     return b.build()
 

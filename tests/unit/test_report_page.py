@@ -28,7 +28,7 @@ class Tables:
 
 
 def target(entries: dict[int, int]) -> Any:
-    return SimpleNamespace(space=PageTables(Tables(entries), CR3), space_note=None)  # type: ignore[arg-type]
+    return SimpleNamespace(space=PageTables(Tables(entries), CR3), space_note=None)
 
 
 def chain(leaf: int, level: int = 1, flags: int = P | W | U) -> dict[int, int]:
@@ -71,5 +71,5 @@ def test_what_isn_t_known_is_said() -> None:
     assert found.mapped is None and "0x9000 isn't in this memory" in words(found)
     found = page_of(target({CR3: 0}), 0x1234_5678_9ABC_DEF0, None)
     assert found.mapped is False and "no canonical address" in words(found)
-    flat = SimpleNamespace(space=Identity(Tables({})), space_note="no registers")  # type: ignore[arg-type]
+    flat = SimpleNamespace(space=Identity(Tables({})), space_note="no registers")
     assert words(page_of(flat, 0x10, None)) == "not known whether it is mapped: no registers"

@@ -77,7 +77,7 @@ def test_only_source_is_read(tmp_path: Path) -> None:
         found = Sources().around(str(tmp_path / name), 1, BUILT, 3)
         assert found is not None and found.path is None and not found.lines and found.note, name
     assert Sources().around("/etc/passwd", 1, None, 3) is not None
-    assert not Sources().around("/etc/passwd", 1, None, 3).lines  # type: ignore[union-attr]
+    assert not Sources().around("/etc/passwd", 1, None, 3).lines
     assert Sources().around(None, 3, BUILT, 1) is None and Sources().around("a.c", None, BUILT, 1) is None
 
 

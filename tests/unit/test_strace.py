@@ -37,7 +37,7 @@ class Trace:
     def formatter(self, **options: object) -> tuple[StraceFormatter, list[Event]]:
         region = Region(self.builder.memory(), self.builder.base)
         follow = TraceFollow(region)
-        chosen = StraceOptions(region.clock, names=NAMES, arities=follow.arities(), **options)  # type: ignore[arg-type]
+        chosen = StraceOptions(region.clock, names=NAMES, arities=follow.arities(), **options)
         events = follow.poll()
         self.loss = follow.loss
         return StraceFormatter(chosen), events

@@ -52,7 +52,7 @@ def pair(tmp_path: Path) -> tuple[Writer, Writer]:
 def following(*writers: Writer) -> DumpFollow:
     directions = ("tx", "rx")
     files = [
-        DumpFile(Source(str(writer.path), 0, direction))  # type: ignore[arg-type]
+        DumpFile(Source(str(writer.path), 0, direction))
         for writer, direction in zip(writers, directions, strict=False)
     ]
     start = procfs.start_time(os.getpid())

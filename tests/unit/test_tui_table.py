@@ -138,7 +138,7 @@ def test_the_mouse() -> None:
         await pilot.click(LineTable, offset=(2, 3))
         assert table.key == 3
         await pilot.click(LineTable, offset=(2, 3), times=2)
-        assert pilot.app.chosen == [3]  # type: ignore[attr-defined]
+        assert pilot.app.chosen == [3]
         await pilot.click(LineTable, offset=(5, 0))
         assert names(table) == ["idle", "main", "worker-1", "worker-2"]
         await pilot.click(LineTable, offset=(5, 0))

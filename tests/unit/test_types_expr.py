@@ -222,7 +222,7 @@ class Nothing:
 def test_garbage_is_an_error_or_a_value(text: str) -> None:
     scope = Nothing()
     try:
-        operand = evaluate(text, scope)  # type: ignore[arg-type]
+        operand = evaluate(text, scope)
         Printer(Style(), lambda address: None).text(operand.value)
     except UniobsError:
         return
@@ -240,9 +240,9 @@ def test_nesting_is_bounded(text: str) -> None:
 
 def test_as_deep_as_is_allowed_works() -> None:
     deep = "(" * (DEEPEST - 2) + "1" + ")" * (DEEPEST - 2)
-    assert int(evaluate(deep, Nothing()).value) == 1  # type: ignore[arg-type]
+    assert int(evaluate(deep, Nothing()).value) == 1
     many = "1" + "+1" * (DEEPEST - 2)
-    assert int(evaluate(many, Nothing()).value) == DEEPEST - 1  # type: ignore[arg-type]
+    assert int(evaluate(many, Nothing()).value) == DEEPEST - 1
 
 
 def test_a_name_is_a_type_unless_it_is_a_variable(scope: GuestScope) -> None:

@@ -74,13 +74,13 @@ def look(value: Value, budget: list[int], depth: int = 0) -> None:
     tried(lambda: (str(value.type), repr(value), value.size))
     tried(lambda: value.string(64))
     if kind in RECORDS:
-        for name in list(tried(lambda: list(value.type.fields)[:40]) or ()):  # type: ignore[call-overload]
-            member = tried(lambda name=name: value.member(name))  # type: ignore[misc]
+        for name in list(tried(lambda: list(value.type.fields)[:40]) or ()):
+            member = tried(lambda name=name: value.member(name))
             if isinstance(member, Value):
                 look(member, budget, depth + 1)
     elif kind is Kind.ARRAY:
         for index in (0, 1, 5):
-            element = tried(lambda index=index: value[index])  # type: ignore[misc]
+            element = tried(lambda index=index: value[index])
             if isinstance(element, Value):
                 look(element, budget, depth + 1)
     elif kind is Kind.POINTER:
@@ -99,7 +99,7 @@ def exercise(path: Path, space: Anything) -> int:
         return 0
     found = 0
     for name in NAMES:
-        value = tried(lambda name=name: types.variable(name, space))  # type: ignore[misc]
+        value = tried(lambda name=name: types.variable(name, space))
         if isinstance(value, Value):
             found += 1
             look(value, [60])
@@ -115,7 +115,7 @@ def exercise(path: Path, space: Anything) -> int:
             walk = tried(doing)
             assert walk is None or (isinstance(walk, Walk) and len(walk) <= 50)
     for name in ("struct item", "sched::thread", "union u", "enum colour", "untagged_t", "int *"):
-        tried(lambda name=name: types.type(name).fields)  # type: ignore[misc]
+        tried(lambda name=name: types.type(name).fields)
     return found
 
 
@@ -216,6 +216,6 @@ def test_garbage_memory(whole: Path) -> None:
     types = Module.load(whole).types
     for name in NAMES:
         empty = FlatSpace({BASE: bytes(16)})
-        value = tried(lambda name=name, empty=empty: types.variable(name, empty))  # type: ignore[misc]
+        value = tried(lambda name=name, empty=empty: types.variable(name, empty))
         if isinstance(value, Value):
             look(value, [200])

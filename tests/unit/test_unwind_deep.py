@@ -94,7 +94,7 @@ def test_a_hole_in_the_middle_is_said(deep: Stack) -> None:
             return address
 
         def read(self, address: int, size: int) -> bytes:
-            if address + size > cut and address >= whole[0].sp - 65536:  # type: ignore[operator]
+            if address + size > cut and address >= whole[0].sp - 65536:
                 from uniobs.errors import UnknownMemory
 
                 raise UnknownMemory(max(address, cut), size)

@@ -109,7 +109,7 @@ def test_it_ends_where_the_stack_runs_in_a_circle(module: Module, space: FlatSpa
     space.write(STACK + 64, STACK + 64)
     space.write(STACK + 72, pc)
     bare = Module.load(module.path, BIAS)
-    bare.cfi = lambda pc: None  # type: ignore[method-assign]
+    bare.cfi = lambda pc: None
     frames, note = unwind([bare], space, {"rip": pc, "rsp": STACK, "rbp": STACK + 64}, limit=50)
     assert len(frames) < 5
     assert note is not None
@@ -120,7 +120,7 @@ def test_a_frame_pointer_of_zero_reads_nothing(module: Module) -> None:
     pc = after_call(module, "deep", "deep")
     space = FlatSpace({0: pc.to_bytes(8, "little") * 512, STACK: bytes(8192)})
     bare = Module.load(module.path, BIAS)
-    bare.cfi = lambda pc: None  # type: ignore[method-assign]
+    bare.cfi = lambda pc: None
     frames, note = unwind([bare], space, {"rip": pc, "rsp": STACK, "rbp": 0}, stack=(STACK, STACK + 8192))
     assert len(frames) == 1
     assert note is not None

@@ -111,7 +111,7 @@ class Interrupted:
             self.space.write(address + 8 * number, word)
 
     def walk(self, **options: object) -> tuple[list[str | None], str | None]:
-        frames, note = unwind([self.module], self.space, self.registers, **options)  # type: ignore[arg-type]
+        frames, note = unwind([self.module], self.space, self.registers, **options)
         self.frames = frames
         return [frame.function for frame in frames], note
 

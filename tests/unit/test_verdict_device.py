@@ -90,7 +90,7 @@ def asked(**change: Any) -> list[Queue]:
     memory.store(0x1000, change.pop("ring", b"\0\0\x07\0"))
     devices = change.pop("devices", [{"path": "/p", "name": "virtio-net"}])
     monitor = Monitor(devices=devices, status=status, queue_status=row)
-    return virtio.queues(monitor, memory)  # type: ignore[arg-type]
+    return virtio.queues(monitor, memory)
 
 
 def test_what_qemu_and_the_guest_say() -> None:
@@ -113,7 +113,7 @@ def test_what_qemu_and_the_guest_say() -> None:
     for devices in (None, [{}], [{"path": 5, "name": []}]):
         assert asked(devices=devices) == []
     with pytest.raises(NotOffered):
-        virtio.queues(Monitor(devices=TargetError("no such command")), SparseMemory())  # type: ignore[arg-type]
+        virtio.queues(Monitor(devices=TargetError("no such command")), SparseMemory())
 
 
 def test_without_a_monitor() -> None:
